@@ -1,0 +1,41 @@
+"""JSON values -> the text that stands for them inside a longer text."""
+
+from __future__ import annotations
+
+from json import JSONEncoder
+
+from naftiko.errors import ShapingError
+from naftiko.values import MISSING, JsonValue, Missing
+
+_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
+def value_text(value: JsonValue | Missing) -> str:
+    """Return the text of a value.
+
+    "a" -> `a`, 1 -> `1`, 1.0 -> `1.0`, True -> `true`, None and MISSING -> ``, [1, {}] -> `[1,{}]`
+
+    Raises: ShapingError for a value nested too deep to be written.
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or value is MISSING:
+        return ""
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    return json_text(value)
+
+
+def json_text(value: JsonValue) -> str:
+    """Return compact JSON: {"a": ["é"]} -> `{"a":["é"]}`.
+
+    Raises: ShapingError for a value nested too deep, or a number too long, to be written.
+    """
+    try:
+        return _encode(value)
+    except RecursionError:
+        raise ShapingError(code="too-deep", message="a value is nested too deep") from None
+    except ValueError:
+        raise ShapingError(code="too-large", message="a number has too many digits") from None

@@ -1,0 +1,31 @@
+"""Variables and where their values come from. Spec: `binds`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from naftiko.document.nodes import Scalar
+from naftiko.source import Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindKey:
+    """One variable: `API_TOKEN: MY_TOKEN` reads `MY_TOKEN` from the source."""
+
+    name: str
+    source_key: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """A source of variables. Without `uri` it is the process environment.
+
+    `uri` is the spec's `location` (or the shorthand `file`): `file:///./secrets.yaml`.
+    """
+
+    namespace: str
+    keys: tuple[BindKey, ...]
+    location: Location
+    uri: Scalar | None = None
+    description: str = ""

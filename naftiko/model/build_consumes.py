@@ -1,0 +1,206 @@
+"""Nodes -> what is consumed. Spec: `consumes`."""
+
+from __future__ import annotations
+
+from naftiko.document.nodes import Mapping, Node, Scalar
+from naftiko.errors import Problems
+from naftiko.model.build_parameters import build_input_parameters, build_output_parameters
+from naftiko.model.consumes import (
+    Authentication,
+    Body,
+    ConsumedAwsOperation,
+    ConsumedHttpOperation,
+    ConsumedHttpResource,
+    Consumes,
+    ConsumesAws,
+    ConsumesHttp,
+    Import,
+    Paginate,
+    UnknownConsumes,
+)
+from naftiko.model.fields import Fields, Named
+
+
+def build_consumes(fields: Fields, problems: Problems) -> tuple[Consumes | Import, ...]:
+    """Build the entries of `consumes`, a list (or a map by namespace)."""
+    entries: list[Consumes | Import] = []
+    for named in fields.named("consumes", key="namespace"):
+        entry = _entry(named, problems)
+        if entry is not None:
+            entries.append(entry)
+    return tuple(entries)
+
+
+def _entry(named: Named, problems: Problems) -> Consumes | Import | None:
+    fields = named.fields
+    if "import" in fields.node or "from" in fields.node:
+        return _import(fields, problems)
+    if not named.name:
+        problems.error(
+            "missing-namespace",
+            "this `consumes` entry has no `namespace`, so that no call can name it",
+            fields.location,
+            "add `namespace: my-api`",
+        )
+        return None
+    type_ = fields.text("type") or ("aws" if "service" in fields.node else "http")
+    match type_:
+        case "http":
+            return _http(named, problems)
+        case "aws":
+            return _aws(named, problems)
+        case _:
+            place = fields.scalar("type") or fields
+            return UnknownConsumes(namespace=named.name, type_=type_, location=place.location)
+
+
+def _import(fields: Fields, problems: Problems) -> Import | None:
+    """`{import: ns, location: file}`, `{import: ns, from: file}`, or 0.5's `{import: file}`."""
+    import_ = fields.scalar("import")
+    path = fields.scalar("location", "from")
+    if import_ is not None and path is None and _looks_like_a_file(import_.text):
+        return Import(
+            import_=None, path=import_, location=fields.location, as_=fields.text("as") or None
+        )
+    if path is None:
+        problems.error(
+            "missing-import-location",
+            "this import does not say which file it imports from",
+            fields.location,
+            "add `location: ./shared/my-api.yaml`",
+        )
+        return None
+    return Import(
+        import_=import_, path=path, location=fields.location, as_=fields.text("as") or None
+    )
+
+
+def _looks_like_a_file(text: str) -> bool:
+    return "/" in text or text.endswith((".yaml", ".yml", ".json"))
+
+
+def _http(named: Named, problems: Problems) -> ConsumesHttp | None:
+    fields = named.fields
+    base_uri = fields.scalar("baseUri")
+    if base_uri is None:
+        problems.error(
+            "missing-base-uri",
+            f"the HTTP API `{named.name}` has no `baseUri`",
+            fields.location,
+            "add `baseUri: https://api.example.com`",
+        )
+        return None
+    return ConsumesHttp(
+        namespace=named.name,
+        base_uri=base_uri,
+        location=fields.location,
+        description=fields.text("description"),
+        authentication=build_authentication(fields),
+        input_parameters=build_input_parameters(fields) or (),
+        resources=tuple(_resource(item) for item in fields.named("resources")),
+        timeout=fields.scalar("timeout"),
+    )
+
+
+def _resource(named: Named) -> ConsumedHttpResource:
+    fields = named.fields
+    path = fields.scalar("path") or Scalar("", "", fields.location)
+    return ConsumedHttpResource(
+        name=named.name,
+        path=path,
+        operations=tuple(_http_operation(item) for item in fields.named("operations") if item.name),
+        location=named.location,
+        description=fields.text("description"),
+        input_parameters=build_input_parameters(fields) or (),
+    )
+
+
+def _http_operation(named: Named) -> ConsumedHttpOperation:
+    fields = named.fields
+    return ConsumedHttpOperation(
+        name=named.name,
+        method=(fields.text("method") or "GET").upper(),
+        location=named.location,
+        description=fields.text("description"),
+        label=fields.text("label", "display"),
+        path=fields.scalar("path"),
+        input_parameters=build_input_parameters(fields) or (),
+        body=_body(fields.node_of("body")),
+        output_raw_format=(fields.text("outputRawFormat") or "json").lower(),
+        output_parameters=build_output_parameters(fields),
+        timeout=fields.scalar("timeout"),
+    )
+
+
+def _body(node: Node | None) -> Body | None:
+    """A string is a JSON template as text; a mapping without `type` is the data itself."""
+    if node is None or (isinstance(node, Scalar) and node.value is None):
+        return None
+    if isinstance(node, Mapping) and "type" in node and set(node) <= {"type", "data"}:
+        type_ = Fields(node).text("type")
+        return Body(type_=type_ or "json", data=node.get("data"), location=node.location)
+    return Body(type_="json", data=node, location=node.location)
+
+
+def build_authentication(fields: Fields) -> Authentication | None:
+    """Build `authentication`."""
+    inner = fields.fields("authentication")
+    if inner is None:
+        return None
+    return Authentication(type_=inner.text("type"), fields=inner.node, location=inner.location)
+
+
+def _aws(named: Named, problems: Problems) -> ConsumesAws | None:
+    fields = named.fields
+    service = fields.scalar("service")
+    if service is None:
+        problems.error(
+            "missing-service",
+            f"the AWS entry `{named.name}` names no `service`",
+            fields.location,
+            "add `service: stepfunctions` (a botocore service name)",
+        )
+        return None
+    return ConsumesAws(
+        namespace=named.name,
+        service=service,
+        location=fields.location,
+        description=fields.text("description"),
+        region=fields.scalar("region"),
+        profile=fields.scalar("profile"),
+        credentials=fields.mapping("credentials"),
+        endpoint_url=fields.scalar("endpointUrl"),
+        role_arn=fields.scalar("roleArn"),
+        retries=fields.scalar("retries"),
+        timeout=fields.scalar("timeout"),
+        operations=tuple(_aws_operation(item) for item in fields.named("operations") if item.name),
+    )
+
+
+def _aws_operation(named: Named) -> ConsumedAwsOperation:
+    fields = named.fields
+    parameters = fields.mapping("parameters")
+    return ConsumedAwsOperation(
+        name=named.name,
+        location=named.location,
+        operation=fields.scalar("operation"),
+        description=fields.text("description"),
+        parameters=tuple((key.text, value) for key, value in parameters.entries)
+        if parameters
+        else (),
+        json_parameters=fields.texts("jsonParameters"),
+        input_parameters=build_input_parameters(fields) or (),
+        paginate=_paginate(fields),
+        output_parameters=build_output_parameters(fields),
+        timeout=fields.scalar("timeout"),
+    )
+
+
+def _paginate(fields: Fields) -> Paginate | None:
+    """`paginate: true | false | {limit: 1000}`."""
+    node = fields.node_of("paginate")
+    if node is None:
+        return None
+    if isinstance(node, Mapping):
+        return Paginate(enabled=True, location=node.location, limit=Fields(node).integer("limit"))
+    return Paginate(enabled=fields.boolean("paginate") is not False, location=node.location)

@@ -1,0 +1,156 @@
+"""What a capability consumes. Spec: `consumes`; `type: aws` is this engine's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias, Union
+
+from naftiko.document.nodes import Mapping, Node, Scalar
+from naftiko.model.parameters import InputParameter, OutputParameter
+from naftiko.source import Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authentication:
+    """How a call proves who it is, or how a server asks for that.
+
+    `fields` holds every member as written (`token`, `username`, `key`, `value`, `headers`...).
+    """
+
+    type_: str
+    fields: Mapping
+    location: Location
+
+    def text(self, name: str) -> Scalar | None:
+        """Return the scalar member of that name, or None."""
+        node = self.fields.get(name)
+        return node if isinstance(node, Scalar) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A request body: `type_` is json, text, form...; `data` is the template, None if not given."""
+
+    type_: str
+    data: Node | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumedHttpOperation:
+    """One operation of an HTTP API. `path` given here replaces the resource's path."""
+
+    name: str
+    method: str
+    location: Location
+    description: str = ""
+    label: str = ""
+    path: Scalar | None = None
+    input_parameters: tuple[InputParameter, ...] = ()
+    body: Body | None = None
+    output_raw_format: str = "json"
+    output_parameters: tuple[OutputParameter, ...] = ()
+    timeout: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumedHttpResource:
+    """A path and its operations."""
+
+    name: str
+    path: Scalar
+    operations: tuple[ConsumedHttpOperation, ...]
+    location: Location
+    description: str = ""
+    input_parameters: tuple[InputParameter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumesHttp:
+    """An HTTP API. `timeout` is text such as `10s`, or a number of seconds."""
+
+    namespace: str
+    base_uri: Scalar
+    location: Location
+    description: str = ""
+    authentication: Authentication | None = None
+    input_parameters: tuple[InputParameter, ...] = ()
+    resources: tuple[ConsumedHttpResource, ...] = ()
+    timeout: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paginate:
+    """How pages are followed: up to `limit` items in all, or not at all."""
+
+    enabled: bool
+    location: Location
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumedAwsOperation:
+    """A named use of an API operation: renamed, restricted, with parameters preset.
+
+    `operation` is the API's name (`ListStateMachines`) or kebab-case (`list-state-machines`);
+    None means that `name` is it. `parameters` sets API parameters, as constants or templates.
+    `json_parameters` names the string parameters that hold JSON (`definition`).
+    """
+
+    name: str
+    location: Location
+    operation: Scalar | None = None
+    description: str = ""
+    parameters: tuple[tuple[str, Node], ...] = ()
+    json_parameters: tuple[str, ...] = ()
+    input_parameters: tuple[InputParameter, ...] = ()
+    paginate: Paginate | None = None
+    output_parameters: tuple[OutputParameter, ...] = ()
+    timeout: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumesAws:
+    """An AWS service, by its botocore name (`stepfunctions`).
+
+    Without `operations` every API operation is addressable by its kebab-case name.
+    `retries` is the number of attempts after the first.
+    """
+
+    namespace: str
+    service: Scalar
+    location: Location
+    description: str = ""
+    region: Scalar | None = None
+    profile: Scalar | None = None
+    credentials: Mapping | None = None
+    endpoint_url: Scalar | None = None
+    role_arn: Scalar | None = None
+    retries: Scalar | None = None
+    timeout: Scalar | None = None
+    operations: tuple[ConsumedAwsOperation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """An entry of `consumes` that stands in another file.
+
+    `import_` names the namespace to pick (None: all of them), `as_` renames it, `path` is `location` (or `from`).
+    """
+
+    import_: Scalar | None
+    path: Scalar | None
+    location: Location
+    as_: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownConsumes:
+    """An entry of a type no adapter serves; calls to it are reported, the rest goes on."""
+
+    namespace: str
+    type_: str
+    location: Location
+
+
+Consumes: TypeAlias = Union[ConsumesHttp, ConsumesAws, UnknownConsumes]

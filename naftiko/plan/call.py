@@ -1,0 +1,81 @@
+"""CallPlan: inputs -> `with` -> a consumed operation -> the shaped result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from naftiko.errors import RunError
+from naftiko.plan.ports import ClientOperation, Origin, Result
+from naftiko.plan.run import Run
+from naftiko.plan.shaping import Shaper
+from naftiko.plan.values import ValueTemplate
+from naftiko.values import MISSING, JsonObject, JsonValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """One entry of `with`, compiled: what is passed under `name`."""
+
+    name: str
+    value: ValueTemplate
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPlan:
+    """Calls one consumed operation.
+
+    `passed` are the inputs that go on under their own names. `pass_rest` passes on every further
+    input that `consumed` (the names used up by `with` and the exposed path) does not hold.
+    """
+
+    origin: Origin
+    operation: ClientOperation
+    arguments: tuple[Argument, ...]
+    passed: tuple[str, ...]
+    pass_rest: bool
+    consumed: frozenset[str]
+    shaper: Shaper
+
+    async def run(self, run: Run) -> Result:
+        """Call, then shape the answer.
+
+        Raises: RunError, with the place of the call.
+        """
+        inputs = run.inputs
+        try:
+            result = await self.operation.call(self._arguments(inputs), run)
+        except RunError as error:
+            error.location = error.location or self.origin.location
+            raise
+        if self.shaper.identity or result.value is MISSING:
+            return result
+        shaped = self.shaper.shape(result.value, inputs)
+        if shaped is MISSING:
+            return result
+        return Result(
+            value=shaped, status=result.status, failed=result.failed, headers=result.headers
+        )
+
+    def _arguments(self, inputs: Mapping[str, JsonValue]) -> JsonObject:
+        if self.pass_rest:
+            arguments = {name: value for name, value in inputs.items() if name not in self.consumed}
+        else:
+            arguments = {name: inputs[name] for name in self.passed if name in inputs}
+        for argument in self.arguments:
+            value = argument.value.render(inputs)
+            if value is not MISSING:
+                arguments[argument.name] = value
+        return arguments
+
+    def explain(self) -> Sequence[str]:
+        """Return what is called with what, and what becomes of the answer."""
+        lines = [f"call {self.operation.address}"]
+        lines += [f"  {argument.name} = {argument.text}" for argument in self.arguments]
+        lines += [f"  {name} = {name}" for name in self.passed]
+        if self.pass_rest:
+            lines.append("  every other input under its own name")
+        lines += [f"  {line}" for line in self.operation.explain()]
+        lines += [f"answer: {line}" for line in self.shaper.explain()]
+        return lines

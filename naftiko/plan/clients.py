@@ -1,0 +1,122 @@
+"""The consumed APIs of a capability, compiled when a route or tool first calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from naftiko.document.nodes import Scalar
+from naftiko.errors import Problem, Problems, Severity, did_you_mean
+from naftiko.expressions import ExpressionError
+from naftiko.model.consumes import Consumes, UnknownConsumes
+from naftiko.plan.ports import ClientAdapter, ClientContext, ClientOperation
+from naftiko.source import Location
+
+ClientCompiler = Callable[[Consumes, ClientContext], ClientAdapter]
+
+
+class LeftOut(Exception):  # noqa: N818  # it is a decision that unwinds, not a failure
+    """An operation is left out, for the reason in `problem`."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Keep the reason."""
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def leave_out(code: str, message: str, location: Location, hint: str = "") -> LeftOut:
+    """Return the exception that leaves an operation out with a warning."""
+    return LeftOut(
+        Problem(code=code, message=message, location=location, hint=hint, severity=Severity.WARNING)
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Clients:
+    """Finds consumed operations. `types` maps a model class to what compiles it."""
+
+    consumes: Mapping[str, Consumes]
+    types: Mapping[type, ClientCompiler]
+    context: ClientContext
+    problems: Problems
+    compiled: dict[str, ClientAdapter] = field(default_factory=dict)
+    _refused: set[str] = field(default_factory=set)
+
+    def find(self, target: Scalar, caller: str) -> ClientOperation:
+        """Return what a `call` names.
+
+        Raises: LeftOut, with the closest candidates.
+        """
+        namespace, dot, name = target.text.partition(".")
+        if not dot:
+            raise leave_out(
+                "invalid-call",
+                f"`call: {target.text}` must be `namespace.operation`",
+                target.location,
+                did_you_mean(target.text, self._addresses()),
+            )
+        client = self.client(namespace, target.location)
+        if client is None:
+            raise leave_out(
+                "unknown-namespace",
+                f"call names `{target.text}`, but no `consumes` entry has the namespace "
+                f"`{namespace}`"
+                if namespace not in self.consumes
+                else f"`{namespace}` cannot be called, so `{caller}` is left out",
+                target.location,
+                did_you_mean(namespace, self.consumes),
+            )
+        found = client.operation(name)
+        if found is None:
+            near = did_you_mean(name, client.operation_names())
+            raise leave_out(
+                "unknown-operation",
+                f"call names `{target.text}`, which `{namespace}` does not define",
+                target.location,
+                near,
+            )
+        return found
+
+    def named(self, name: str) -> list[ClientOperation]:
+        """Return every consumed operation of that name."""
+        matches = (self._find_quietly(namespace, name) for namespace in self.consumes)
+        return [found for found in matches if found is not None]
+
+    def _find_quietly(self, namespace: str, name: str) -> ClientOperation | None:
+        client = self.client(namespace, self.consumes[namespace].location)
+        return client.operation(name) if client and name in client.operation_names() else None
+
+    def client(self, namespace: str, location: Location) -> ClientAdapter | None:
+        """Return the adapter of a namespace, compiled when first asked for."""
+        if namespace in self.compiled:
+            return self.compiled[namespace]
+        entry = self.consumes.get(namespace)
+        if entry is None or namespace in self._refused:
+            return None
+        if isinstance(entry, UnknownConsumes):
+            self._refused.add(namespace)
+            self.problems.warn(
+                "unsupported-adapter",
+                f"`consumes` of type `{entry.type_}` is not served by this version",
+                entry.location,
+                did_you_mean(entry.type_, ("http", "aws")),
+            )
+            return None
+        return self._compile_client(namespace, entry)
+
+    def _compile_client(self, namespace: str, entry: Consumes) -> ClientAdapter | None:
+        try:
+            client = self.types[type(entry)](replace(entry, namespace=namespace), self.context)
+        except ExpressionError as error:
+            self._refused.add(namespace)
+            self.problems.add(error.problem)
+            return None
+        self.compiled[namespace] = client
+        return client
+
+    def _addresses(self) -> list[str]:
+        return [
+            f"{namespace}.{name}"
+            for namespace, client in self.compiled.items()
+            for name in client.operation_names()
+        ]

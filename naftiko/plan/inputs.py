@@ -1,0 +1,299 @@
+"""The inputs of an operation: what may be given, read from text where need be, and checked at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from naftiko.errors import FieldError, InputError, did_you_mean
+from naftiko.values import JsonObject, JsonSchema, JsonValue
+
+if TYPE_CHECKING:
+    import jsonschema_rs
+
+MAX_FIELD_ERRORS = 50
+"""More than these are not listed in one answer."""
+MAX_SHOWN = 80
+"""Characters of a caller's value that an error repeats."""
+
+_INTEGER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?", re.ASCII)
+_BOOLEANS: dict[str, bool] = {"true": True, "false": False, "1": True, "0": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One input. `sources` are the places a REST request is searched, in order.
+
+    A place is "path", "query", "body", "header", "cookie" or "whole-body".
+    """
+
+    name: str
+    schema: JsonSchema
+    required: bool = False
+    description: str = ""
+    sources: tuple[str, ...] = ()
+    default: JsonValue = None
+    has_default: bool = False
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Return the JSON types the schema names; empty if it names none."""
+        declared = self.schema.get("type")
+        if isinstance(declared, str):
+            return frozenset((declared,))
+        if isinstance(declared, list):
+            return frozenset(item for item in declared if isinstance(item, str))
+        return frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputTable:
+    """All inputs of one operation.
+
+    `closed` refuses names that are not listed; it is false where arguments pass through by name.
+    `verbatim` is a JSON Schema the file gives itself, published and enforced as it stands.
+    """
+
+    inputs: tuple[Input, ...] = ()
+    closed: bool = True
+    verbatim: JsonSchema | None = None
+    _by_name: dict[str, Input] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _readers: dict[str, Callable[[str], JsonValue]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        """Index the inputs and choose how each is read from text."""
+        for item in self.inputs:
+            self._by_name[item.name] = item
+            self._readers[item.name] = _reader(item.types)
+
+    def __iter__(self) -> Iterable[Input]:
+        """Yield the inputs."""
+        return iter(self.inputs)
+
+    def get(self, name: str) -> Input | None:
+        """Return the input of that name, or None."""
+        return self._by_name.get(name)
+
+    @cached_property
+    def schema(self) -> JsonSchema:
+        """The JSON Schema of the inputs as one object, to publish."""
+        if self.verbatim is not None:
+            return self.verbatim
+        properties: JsonObject = {item.name: _published(item) for item in self.inputs}
+        schema: JsonObject = {"type": "object", "properties": properties}
+        required: list[JsonValue] = [item.name for item in self.inputs if item.required]
+        if required:
+            schema["required"] = required
+        if self.closed:
+            schema["additionalProperties"] = False
+        return schema
+
+    @cached_property
+    def _validator(self) -> jsonschema_rs.Draft202012Validator:
+        return compile_validator(self.schema)
+
+    def prepare(self) -> None:
+        """Build the validator now, so that no request pays for it."""
+        self._validator  # noqa: B018  (the access builds it)
+
+    def read_text(self, item: Input, texts: Sequence[str]) -> JsonValue:
+        """Read the text of a query, path or header by the input's type.
+
+        ["5"] -> 5 where the type is integer; ["a", "b"] -> ["a", "b"] where it is array.
+        A text that does not fit comes back unchanged, so that `check` names it.
+        """
+        if "array" in item.types:
+            return _read_array(item, texts)
+        return self._readers[item.name](texts[0])
+
+    def check(self, values: JsonObject, places: Mapping[str, str] | None = None) -> JsonObject:
+        """Return the values with defaults filled in, or say everything that is wrong with them.
+
+        `places` tells where each value was found, for the error ("query", "body").
+
+        Raises: InputError.
+        """
+        for item in self.inputs:
+            if item.has_default and item.name not in values:
+                values[item.name] = item.default
+        if not self._validator.is_valid(values):
+            raise InputError(fields=tuple(self._field_errors(values, places or {})))
+        return values
+
+    def _field_errors(self, values: JsonObject, places: Mapping[str, str]) -> list[FieldError]:
+        def place_of(name: str) -> str:
+            item = self._by_name.get(name)
+            default = item.sources[0] if item and item.sources else "argument"
+            return places.get(name, default)
+
+        return field_errors(self._validator, values, place_of, known=tuple(self._by_name))
+
+
+def compile_validator(schema: JsonSchema) -> jsonschema_rs.Draft202012Validator:
+    """Compile a JSON Schema (2020-12) without ever fetching a remote `$ref`."""
+    import jsonschema_rs
+
+    return jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=False)
+
+
+def field_errors(
+    validator: jsonschema_rs.Draft202012Validator,
+    values: JsonObject,
+    place_of: Callable[[str], str] = lambda _name: "argument",
+    known: Sequence[str] = (),
+) -> list[FieldError]:
+    """Return every way in which the values break the schema, in words for the caller."""
+    found: list[FieldError] = []
+    for error in validator.iter_errors(values):
+        found.extend(_word(error, place_of, known))
+        if len(found) >= MAX_FIELD_ERRORS:
+            break
+    return found[:MAX_FIELD_ERRORS]
+
+
+def _word(
+    error: jsonschema_rs.ValidationError, place_of: Callable[[str], str], known: Sequence[str]
+) -> list[FieldError]:
+    path = list(error.instance_path)
+    kind = error.kind.name
+    detail = error.kind.as_dict()
+    if kind in ("additionalProperties", "unevaluatedProperties"):
+        unexpected = [str(name) for name in detail["unexpected"]]
+        hints = known if not path else ()
+        return [
+            _field((*path, name), "is not known here", place_of, did_you_mean(name, hints))
+            for name in unexpected
+        ]
+    if kind == "required":
+        return [_field((*path, str(detail["property"])), "is required", place_of)]
+    return [_field(path, _sentence(kind, detail, error), place_of, _hint(kind, detail, error))]
+
+
+def _sentence(
+    kind: str, detail: Mapping[str, JsonValue], error: jsonschema_rs.ValidationError
+) -> str:
+    shown = _show(error.instance)
+    limit = detail.get("limit")
+    match kind:
+        case "type":
+            types = detail.get("types")
+            wanted = " or ".join(map(str, types)) if isinstance(types, list) else str(types)
+            return f"must be {wanted}, found {shown}"
+        case "enum":
+            options = detail.get("options")
+            listed = ", ".join(map(_show, options)) if isinstance(options, list) else ""
+            return f"must be one of {listed}; found {shown}"
+        case "maxLength":
+            return f"must have at most {limit} characters, found {len(str(error.instance))}"
+        case "minLength":
+            return f"must have at least {limit} characters, found {len(str(error.instance))}"
+        case "maximum":
+            return f"must be at most {limit}, found {shown}"
+        case "minimum":
+            return f"must be at least {limit}, found {shown}"
+        case "maxItems" | "minItems":
+            word = "at most" if kind == "maxItems" else "at least"
+            count = len(error.instance) if isinstance(error.instance, list) else 0
+            return f"must have {word} {limit} items, found {count}"
+        case "pattern":
+            return f"must match the pattern {detail.get('pattern')}, found {shown}"
+        case _:
+            return error.message[:300]
+
+
+def _hint(kind: str, detail: Mapping[str, JsonValue], error: jsonschema_rs.ValidationError) -> str:
+    options = detail.get("options")
+    if kind == "enum" and isinstance(options, list) and isinstance(error.instance, str):
+        hint = did_you_mean(error.instance, [item for item in options if isinstance(item, str)])
+        return hint if hint.startswith("did") else ""
+    return ""
+
+
+def _field(
+    path: Sequence[str | int], message: str, place_of: Callable[[str], str], hint: str = ""
+) -> FieldError:
+    if not path:
+        return FieldError(name="", message=f"the input {message}", in_="body", hint=hint)
+    name = str(path[0]) + "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in path[1:]
+    )
+    text = f"`{name}` {message}"
+    return FieldError(name=name, message=text, in_=place_of(str(path[0])), hint=hint)
+
+
+def _show(value: object) -> str:
+    if isinstance(value, str):
+        cut = value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "..."
+        return f'"{cut}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    return str(value)[:MAX_SHOWN]
+
+
+def _published(item: Input) -> JsonValue:
+    schema = dict(item.schema)
+    if item.description and "description" not in schema:
+        schema["description"] = item.description
+    if item.has_default and "default" not in schema:
+        schema["default"] = item.default
+    return schema
+
+
+def _reader(types: frozenset[str]) -> Callable[[str], JsonValue]:
+    """Choose how text becomes a value. Text that fits no other type stays text."""
+    if not types or types == {"string"}:
+        return str
+    if "integer" in types and "string" not in types:
+        return _read_integer
+    if "number" in types and "string" not in types:
+        return _read_number
+    if "boolean" in types and "string" not in types:
+        return _read_boolean
+    if "object" in types and "string" not in types:
+        return _read_json
+    return str
+
+
+def _read_integer(text: str) -> JsonValue:
+    return int(text) if _INTEGER.fullmatch(text) else text
+
+
+def _read_number(text: str) -> JsonValue:
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else text
+
+
+def _read_boolean(text: str) -> JsonValue:
+    return _BOOLEANS.get(text.lower(), text)
+
+
+def _read_json(text: str) -> JsonValue:
+    import orjson
+
+    try:
+        value: JsonValue = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    return value
+
+
+def _read_array(item: Input, texts: Sequence[str]) -> JsonValue:
+    if len(texts) == 1 and texts[0].startswith("["):
+        return _read_json(texts[0])
+    items = item.schema.get("items")
+    declared = items.get("type") if isinstance(items, Mapping) else None
+    read = _reader(frozenset((declared,)) if isinstance(declared, str) else frozenset())
+    return [read(text) for text in texts]

@@ -1,0 +1,266 @@
+"""Exposed operations -> OperationPlans: what a route or tool takes, runs and answers.
+
+An operation that cannot be compiled is left out with a problem that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from naftiko.document.nodes import Scalar
+from naftiko.errors import Problem, Problems, Severity, did_you_mean
+from naftiko.expressions import ExpressionError
+from naftiko.model.exposes import ExposedOperation
+from naftiko.model.parameters import Hints, InputParameter
+from naftiko.plan.call import Argument, CallPlan
+from naftiko.plan.capability import Disabled, OperationPlan, Plan
+from naftiko.plan.clients import Clients, LeftOut, leave_out
+from naftiko.plan.infer import Place, Use, argument_parameter, declared_inputs, infer_inputs
+from naftiko.plan.inputs import Input, InputTable, compile_validator
+from naftiko.plan.mock import compile_mock, has_given_values
+from naftiko.plan.ports import ClientOperation, Effect, Origin, Parameter
+from naftiko.plan.shaping import compile_shaper
+from naftiko.plan.templates import PlanTemplates, input_references
+from naftiko.plan.values import TextValue
+from naftiko.values import JsonSchema
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """What a compiled operation runs and what that means for its inputs and hints."""
+
+    plan: Plan
+    inputs: InputTable
+    output_schema: JsonSchema | None
+    effect: Effect
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where an operation stands: its adapter, its method and path, the inputs declared above it."""
+
+    adapter: str
+    place: Place = field(default_factory=Place)
+    shared: tuple[InputParameter, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class OperationCompiler:
+    """Compiles the operations of one capability. `disabled` are those left out."""
+
+    clients: Clients
+    templates: PlanTemplates
+    problems: Problems
+    read_only: bool = False
+    disabled: list[Disabled] = field(default_factory=list)
+
+    def compile(self, operation: ExposedOperation, setting: Setting) -> OperationPlan | None:
+        try:
+            called = self._called(operation, setting)
+        except ExpressionError as error:
+            problem = replace(error.problem, severity=Severity.WARNING)
+            self._left(setting.adapter, operation, problem)
+            return None
+        except LeftOut as left:
+            self._left(setting.adapter, operation, left.problem)
+            return None
+        hints = operation.hints or Hints()
+        self._check_hints(operation, hints, called.effect)
+        if self.read_only and not _only_reads(hints, called.effect):
+            return None
+        return OperationPlan(
+            name=operation.name,
+            label=operation.label,
+            description=operation.description or called.description,
+            inputs=called.inputs,
+            plan=called.plan,
+            output_schema=called.output_schema,
+            effect=called.effect,
+            hints=hints,
+            location=operation.location,
+        )
+
+    def _left(self, adapter: str, operation: ExposedOperation, problem: Problem) -> None:
+        self.problems.add(problem)
+        self.disabled.append(Disabled(adapter=adapter, name=operation.name, problem=problem))
+
+    def _check_hints(self, operation: ExposedOperation, hints: Hints, effect: Effect) -> None:
+        if hints.read_only and effect in (Effect.WRITE, Effect.DESTRUCTIVE):
+            self.problems.warn(
+                "hint-contradicts-call",
+                f"`{operation.name}` is marked `readOnly`, but what it calls changes something",
+                operation.location,
+                "correct `hints`, or --read-only would still leave it out",
+            )
+
+    def _called(self, operation: ExposedOperation, setting: Setting) -> _Called:
+        if operation.unsupported:
+            name, location = operation.unsupported[0]
+            raise leave_out(
+                f"unsupported-{name}",
+                f"`{name}` is not served by this version, so `{operation.name}` is left out",
+                location,
+            )
+        if operation.call is not None:
+            client = self.clients.find(operation.call.target, operation.name)
+            return self._call(operation, client, setting)
+        if has_given_values(operation.output_parameters):
+            return self._mock(operation, setting)
+        return self._bound_by_name(operation, setting)
+
+    def _mock(self, operation: ExposedOperation, setting: Setting) -> _Called:
+        plan = compile_mock(operation.output_parameters, self.templates.value)
+        declared = (*setting.shared, *(operation.input_parameters or ()))
+        inputs = declared_inputs(declared, place=setting.place, parameters={})
+        table = self._table(operation, inputs, closed=False)
+        return _Called(plan=plan, inputs=table, output_schema=None, effect=Effect.READ)
+
+    def _bound_by_name(self, operation: ExposedOperation, setting: Setting) -> _Called:
+        """An operation that says nothing of what it runs: one consumed operation of its name."""
+        matches = self.clients.named(operation.name)
+        if len(matches) != 1:
+            reason = "several consumed operations have" if matches else "no consumed operation has"
+            raise leave_out(
+                "nothing-to-call",
+                f"`{operation.name}` has neither `call` nor outputs with a `value`, and {reason} "
+                "its name",
+                operation.location,
+                "add `call: namespace.operation`",
+            )
+        self.problems.warn(
+            "bound-by-name",
+            f"`{operation.name}` has no `call`; it calls `{matches[0].address}`, which has its name",
+            operation.location,
+            f"add `call: {matches[0].address}`",
+        )
+        return self._call(operation, matches[0], setting)
+
+    def _call(
+        self,
+        operation: ExposedOperation,
+        client: ClientOperation,
+        setting: Setting,
+    ) -> _Called:
+        parameters = {parameter.name: parameter for parameter in client.parameters}
+        arguments = self._arguments(operation, parameters, client)
+        uses = [use for argument in arguments for use in self._uses(argument, parameters)]
+        declared = operation.input_parameters
+        if declared is None and not setting.shared:
+            inputs = infer_inputs(
+                place=setting.place, arguments=arguments, uses=uses, parameters=client.parameters
+            )
+            closed = not client.open_arguments
+        else:
+            known = parameters | _by_use(uses)
+            inputs = declared_inputs(
+                (*setting.shared, *(declared or ())), place=setting.place, parameters=known
+            )
+            closed = True
+        shaper = compile_shaper(operation.output_parameters, self.templates.value)
+        self._warn_several(operation)
+        table = self._table(operation, inputs, closed=closed)
+        target = operation.call.target.location if operation.call else operation.location
+        filled = {argument.name for argument in arguments}
+        used = {use.name.partition(".")[0] for use in uses}
+        plan = CallPlan(
+            origin=Origin(name=f"{setting.adapter}.{operation.name}", location=target),
+            operation=client,
+            arguments=tuple(arguments),
+            passed=_passed(table, parameters, filled),
+            pass_rest=client.open_arguments,
+            consumed=frozenset(
+                name for name in (*used, *setting.place.path_names) if name not in parameters
+            )
+            | filled,
+            shaper=shaper,
+        )
+        return _Called(
+            plan=plan,
+            inputs=table,
+            output_schema=shaper.output_schema(client.output_schema),
+            effect=client.effect,
+            description=client.description,
+        )
+
+    def _arguments(
+        self,
+        operation: ExposedOperation,
+        parameters: Mapping[str, Parameter],
+        client: ClientOperation,
+    ) -> list[Argument]:
+        arguments: list[Argument] = []
+        for entry in operation.call.with_ if operation.call else ():
+            if entry.name not in parameters and not client.open_arguments:
+                self.problems.warn(
+                    "unknown-argument",
+                    f"`{client.address}` has no parameter `{entry.name}`; it is not passed",
+                    entry.location,
+                    did_you_mean(entry.name, parameters),
+                )
+                continue
+            value = self.templates.with_value(entry.value)
+            shown = entry.value.text if isinstance(entry.value, Scalar) else "a value in the file"
+            arguments.append(Argument(name=entry.name, value=value, text=shown))
+        return arguments
+
+    def _uses(self, argument: Argument, parameters: Mapping[str, Parameter]) -> list[Use]:
+        parameter = argument_parameter(argument, parameters)
+        value = argument.value
+        needed = isinstance(value, TextValue) and not value.template.is_whole
+        return [
+            Use(name=name, parameter=parameter, needed=needed)
+            for name, _ in input_references(value, self.templates)
+        ]
+
+    def _warn_several(self, operation: ExposedOperation) -> None:
+        outputs = operation.output_parameters
+        if len(outputs) > 1:
+            self.problems.warn(
+                "several-outputs",
+                "only the first output that is not null is the answer; several do not form an "
+                "object",
+                outputs[1].location,
+                "put them under `properties` of one `type: object`",
+            )
+
+    def _table(
+        self, operation: ExposedOperation, inputs: Sequence[Input], *, closed: bool
+    ) -> InputTable:
+        verbatim = operation.input_schema.plain() if operation.input_schema else None
+        table = InputTable(
+            inputs=tuple(inputs),
+            closed=closed,
+            verbatim=verbatim if isinstance(verbatim, dict) else None,
+        )
+        try:
+            compile_validator(table.schema)
+        except ValueError as error:
+            place = operation.input_schema or operation
+            raise leave_out(
+                "invalid-input-schema",
+                f"the inputs of `{operation.name}` form no valid JSON Schema: {error}"[:300],
+                place.location,
+            ) from error
+        return table
+
+
+def _by_use(uses: Iterable[Use]) -> dict[str, Parameter]:
+    """The parameter each input fills, so that a declared input can take over its schema."""
+    return {use.name: use.parameter for use in uses if use.parameter is not None}
+
+
+def _passed(
+    table: InputTable, parameters: Mapping[str, Parameter], filled: set[str]
+) -> tuple[str, ...]:
+    """The inputs that go on under their own names: those the operation knows."""
+    names = [item.name for item in table.inputs] if table.verbatim is None else list(parameters)
+    return tuple(name for name in names if name in parameters and name not in filled)
+
+
+def _only_reads(hints: Hints, effect: Effect) -> bool:
+    """What --read-only keeps. An effect that is known counts more than the file's hint."""
+    if effect is Effect.READ:
+        return hints.read_only is not False
+    return effect is Effect.UNKNOWN and hints.read_only is True

@@ -1,0 +1,101 @@
+"""Inputs: read from text by type, checked all at once, worded for the caller."""
+
+from __future__ import annotations
+
+import pytest
+
+from naftiko.errors import InputError
+from naftiko.plan.inputs import Input, InputTable
+
+TABLE = InputTable(
+    inputs=(
+        Input(name="name", schema={"type": "string", "maxLength": 5}, required=True),
+        Input(name="count", schema={"type": "integer", "minimum": 1, "maximum": 9}),
+        Input(name="ratio", schema={"type": "number"}),
+        Input(name="on", schema={"type": "boolean"}),
+        Input(name="state", schema={"type": "string", "enum": ["RUNNING", "FAILED"]}),
+        Input(name="ids", schema={"type": "array", "items": {"type": "integer"}}),
+        Input(name="body", schema={"type": "object", "required": ["a"]}),
+        Input(name="doc", schema={"type": ["string", "object"]}),
+        Input(name="any", schema={}),
+        Input(name="size", schema={"type": "integer"}, default=7, has_default=True),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "value"),
+    [
+        ("name", ["5"], "5"),
+        ("count", ["5"], 5),
+        ("count", ["+5"], 5),
+        ("count", ["5.0"], "5.0"),
+        ("count", ["five"], "five"),
+        ("count", ["٣"], "٣"),
+        ("ratio", ["5"], 5),
+        ("ratio", ["1.5e3"], 1500.0),
+        ("ratio", ["nan"], "nan"),
+        ("on", ["true"], True),
+        ("on", ["FALSE"], False),
+        ("on", ["maybe"], "maybe"),
+        ("ids", ["1", "2"], [1, 2]),
+        ("ids", ["3"], [3]),
+        ("ids", ["[4, 5]"], [4, 5]),
+        ("ids", ["x"], ["x"]),
+        ("body", ['{"a": 1}'], {"a": 1}),
+        ("body", ["{oops"], "{oops"),
+        ("doc", ['{"a": 1}'], '{"a": 1}'),
+        ("any", ["text"], "text"),
+    ],
+)
+def test_text_is_read_by_type(name: str, texts: list[str], value: object) -> None:
+    item = TABLE.get(name)
+    assert item is not None
+    assert TABLE.read_text(item, texts) == value
+
+
+def test_everything_wrong_is_said_at_once() -> None:
+    values = {
+        "name": "too long",
+        "count": "five",
+        "state": "RUNING",
+        "ids": [1, "x"],
+        "body": {},
+        "nam": 1,
+    }
+
+    with pytest.raises(InputError) as caught:
+        TABLE.check(dict(values), {"count": "query"})
+
+    said = {item.name: item for item in caught.value.fields}
+    assert said["name"].message == "`name` must have at most 5 characters, found 8"
+    assert said["count"].message == '`count` must be integer, found "five"'
+    assert said["count"].in_ == "query"
+    assert said["state"].hint == "did you mean `RUNNING`?"
+    assert said["ids[1]"].message == '`ids[1]` must be integer, found "x"'
+    assert said["body.a"].message == "`body.a` is required"
+    assert said["nam"].hint == "did you mean `name`?"
+    assert caught.value.status == 400
+
+
+def test_defaults_are_filled_in() -> None:
+    assert TABLE.check({"name": "a"})["size"] == 7
+
+
+def test_long_values_are_cut_in_errors() -> None:
+    with pytest.raises(InputError) as caught:
+        TABLE.check({"name": "a", "count": "x" * 1000})
+    assert len(caught.value.fields[0].message) < 200
+
+
+def test_an_open_table_lets_unknown_names_pass() -> None:
+    assert InputTable(closed=False).check({"more": 1}) == {"more": 1}
+
+
+def test_a_schema_given_in_the_file_is_published_and_enforced_verbatim() -> None:
+    schema = {"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"]}
+    table = InputTable(verbatim=schema)
+
+    assert table.schema == schema
+    with pytest.raises(InputError):
+        table.check({"a": 2})

@@ -1,0 +1,134 @@
+"""Protocol 2026-07-28 over HTTP: one POST, one answer, nothing kept between them.
+
+The SDK's own entry answers either always as JSON, where progress is lost and a caller that hangs
+up does not stop the call, or always through a stream machinery that doubles the cost. Here each
+answer takes the form it needs (exchange.py). Everything that has a meaning (the envelope and
+header rules, dispatch, validation, the shape of results) is the SDK's public code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp.server.connection import Connection
+from mcp.server.runner import modern_error_data, serve_one
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    MCP_PROTOCOL_VERSION_HEADER,
+    InboundLadderRejection,
+    InboundModernRoute,
+    classify_inbound_request,
+    unsupported_protocol_version_rejection,
+    validate_mcp_param_headers,
+)
+from mcp_types import INVALID_REQUEST, SERVER_INFO_META_KEY
+from mcp_types.methods import validate_client_request
+
+from naftiko.exposes.mcp.asgi import Inbound, send_body
+from naftiko.exposes.mcp.exchange import PING_INTERVAL_S, Exchange
+from naftiko.exposes.mcp.jsonrpc import Message, RequestId, error_body, result_body
+from naftiko.exposes.mcp.server import BuiltServer
+
+
+class Stateless:
+    """Serves the 2026-07-28 protocol for one adapter."""
+
+    def __init__(self, built: BuiltServer, *, ping_interval_s: float = PING_INTERVAL_S) -> None:
+        """Keep the server and what every answer carries."""
+        self._ping_interval_s = ping_interval_s
+        self._server = built.server
+        self._caller = built.caller
+        self._stamp = {SERVER_INFO_META_KEY: built.server.server_info_stamp}
+
+    async def serve(self, inbound: Inbound) -> None:
+        """Answer one request or notification."""
+        message = inbound.message
+        if message.id is None:
+            await _acknowledge(inbound)
+            return
+        if not message.method:
+            fault = error_body(INVALID_REQUEST, "this protocol has no responses from clients")
+            await send_body(inbound.send, 400, fault)
+            return
+        route = classify_inbound_request(message.body, headers=inbound.headers)
+        if isinstance(route, InboundModernRoute):
+            rejection = self._mismatched_parameter(inbound)
+            if rejection is None:
+                await self._answer(inbound, message.id, route)
+                return
+            route = rejection
+        await _reject(inbound, route)
+
+    def _mismatched_parameter(self, inbound: Inbound) -> InboundLadderRejection | None:
+        message = inbound.message
+        params = message.params or {}
+        name = params.get("name")
+        if message.method != "tools/call" or not isinstance(name, str):
+            return None
+        schema = self._caller.tools.input_schema(name)
+        arguments = params.get("arguments") or {}
+        if schema is None or not isinstance(arguments, dict):
+            return None
+        return validate_mcp_param_headers(schema, arguments, inbound.headers)
+
+    async def _answer(
+        self, inbound: Inbound, request_id: RequestId, route: InboundModernRoute
+    ) -> None:
+        exchange = Exchange(inbound, request_id, self._ping_interval_s)
+        with exchange:
+            try:
+                result = await self._run(inbound.message, exchange, route)
+            except Exception as error:  # noqa: BLE001  # the SDK's ladder logs what it does not know
+                fault = modern_error_data(error)
+                status = ERROR_CODE_HTTP_STATUS.get(fault.code, 200)
+                body = error_body(fault.code, fault.message, request_id, fault.data)
+            else:
+                status, body = 200, result_body(request_id, result)
+            await exchange.finish(status, body)
+
+    async def _run(
+        self, message: Message, exchange: Exchange, route: InboundModernRoute
+    ) -> dict[str, Any]:
+        if message.method == "tools/call" and not self._server.middleware:
+            return await self._call_tool(message, exchange, route.protocol_version)
+        return await serve_one(
+            self._server,
+            exchange,
+            message.method,
+            message.params,
+            connection=Connection.from_envelope(
+                route.protocol_version, route.client_info, route.client_capabilities
+            ),
+            lifespan_state={},
+        )
+
+    async def _call_tool(
+        self, message: Message, exchange: Exchange, version: str
+    ) -> dict[str, Any]:
+        """Call a tool without the SDK's dispatch, which costs more than most calls.
+
+        The same validation on the way in; the same wire form on the way out, because `ToolCaller`
+        builds no other. A test holds both ways to the same answers.
+        """
+        params = message.params or {}
+        validate_client_request("tools/call", version, params)
+        progress = None if exchange.progress_token is None else exchange.progress
+        result = await self._caller.call(params["name"], params.get("arguments"), progress)
+        result["_meta"] = self._stamp
+        return result
+
+
+async def _acknowledge(inbound: Inbound) -> None:
+    """Take a notification and drop it: this protocol has none that would change anything."""
+    version = inbound.headers.get(MCP_PROTOCOL_VERSION_HEADER, "")
+    rejection = unsupported_protocol_version_rejection(version)
+    if rejection is not None:
+        await _reject(inbound, rejection)
+        return
+    await send_body(inbound.send, 202, b"")
+
+
+async def _reject(inbound: Inbound, rejection: InboundLadderRejection) -> None:
+    status = ERROR_CODE_HTTP_STATUS.get(rejection.code, 400)
+    body = error_body(rejection.code, rejection.message, inbound.message.id, rejection.data)
+    await send_body(inbound.send, status, body)

@@ -1,0 +1,189 @@
+"""McpAdapterPlan -> the tools as they are published, built once at load."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from mcp.shared.inbound import X_MCP_HEADER_KEY, find_invalid_x_mcp_header
+from mcp_types import Tool, ToolAnnotations
+
+from naftiko.errors import did_you_mean
+from naftiko.model.parameters import Hints
+from naftiko.plan.capability import McpAdapterPlan, OperationPlan
+from naftiko.plan.ports import Effect
+from naftiko.values import JsonObject, JsonSchema, JsonValue
+
+MAX_NAME = 128
+"""Longest tool name. MCP 2025-11-25, server/tools, Tool Names."""
+MAX_SHOWN = 80
+"""Characters of an unknown tool name that an error repeats."""
+WRAPPER = "result"
+"""The member that holds an output which is not an object: `{"result": [1, 2]}`."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+
+logger = logging.getLogger("naftiko.exposes.mcp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedTool:
+    """An operation under its public name.
+
+    `wraps` says that an object output schema was made by wrapping: structured content is then
+    always `{"result": value}`. `mirrored` says that arguments are repeated in `Mcp-Param-*`
+    headers, which have to agree.
+    """
+
+    name: str
+    operation: OperationPlan
+    input_schema: JsonObject
+    output_schema: JsonObject | None
+    wraps: bool
+    mirrored: bool
+
+
+class ToolTable:
+    """The tools of one adapter, by public name, in the file's order."""
+
+    def __init__(self, plan: McpAdapterPlan) -> None:
+        """Publish every operation of the plan and build its validator."""
+        self._tools: dict[str, PublishedTool] = {}
+        for operation in plan.tools:
+            operation.inputs.prepare()
+            name = _free_name(safe_name(operation.name), self._tools)
+            self._tools[name] = _publish(name, operation)
+        self.definitions: list[Tool] = [_definition(tool) for tool in self._tools.values()]
+
+    def __iter__(self) -> Iterator[PublishedTool]:
+        """Yield the tools."""
+        return iter(self._tools.values())
+
+    def get(self, name: str) -> PublishedTool | None:
+        """Return the tool of that public name, or None."""
+        return self._tools.get(name)
+
+    def input_schema(self, name: str) -> Mapping[str, Any] | None:
+        """Return a tool's schema for the SDK's header check: only where headers mirror it."""
+        tool = self._tools.get(name)
+        return tool.input_schema if tool is not None and tool.mirrored else None
+
+    def unknown(self, name: str) -> str:
+        """Return the sentence for a name that no tool has."""
+        shown = name if len(name) <= MAX_SHOWN else name[:MAX_SHOWN] + "..."
+        hint = did_you_mean(name[:MAX_NAME], self._tools)
+        return f"unknown tool `{shown}`" + (f"; {hint}" if hint else "")
+
+
+def safe_name(name: str) -> str:
+    """Return a name every client takes: letters, digits, `_`, `-`, `.`, at most 128 of them.
+
+    "list state machines!" -> "list-state-machines"
+    """
+    return _UNSAFE.sub("-", name).strip("-")[:MAX_NAME] or "tool"
+
+
+def _free_name(name: str, taken: Mapping[str, object]) -> str:
+    number = 2
+    candidate = name
+    while candidate in taken:
+        suffix = f"-{number}"
+        candidate = name[: MAX_NAME - len(suffix)] + suffix
+        number += 1
+    return candidate
+
+
+def _publish(name: str, operation: OperationPlan) -> PublishedTool:
+    schema = input_object_schema(operation.inputs.schema)
+    fault = find_invalid_x_mcp_header(schema)
+    if fault is not None:
+        logger.warning("tool `%s`: clients drop it, its input schema is not valid: %s", name, fault)
+    output_schema, wraps = output_object_schema(operation.output_schema)
+    return PublishedTool(
+        name=name,
+        operation=operation,
+        input_schema=schema,
+        output_schema=output_schema,
+        wraps=wraps,
+        mirrored=fault is None and _mentions(schema, X_MCP_HEADER_KEY),
+    )
+
+
+def _definition(tool: PublishedTool) -> Tool:
+    operation = tool.operation
+    return Tool(
+        name=tool.name,
+        title=operation.label or None,
+        description=operation.description or operation.label or f"Runs `{operation.name}`.",
+        input_schema=cast("dict[str, Any]", tool.input_schema),
+        output_schema=cast("dict[str, Any] | None", tool.output_schema),
+        annotations=tool_annotations(operation),
+    )
+
+
+def tool_annotations(operation: OperationPlan) -> ToolAnnotations | None:
+    """Return the file's hints and label; where it gives no hint, that the call only reads.
+
+    The last comes from the consumed operation: it is said only when it is sure, and never against
+    the author.
+    """
+    hints = operation.hints
+    if hints == Hints() and operation.effect is Effect.READ:
+        hints = Hints(read_only=True)
+    if hints == Hints() and not operation.label:
+        return None
+    return ToolAnnotations(
+        title=operation.label or None,
+        read_only_hint=hints.read_only,
+        destructive_hint=hints.destructive,
+        idempotent_hint=hints.idempotent,
+        open_world_hint=hints.open_world,
+    )
+
+
+def input_object_schema(schema: JsonSchema) -> JsonObject:
+    """Return the schema with `type: object` at its root, which the protocol requires."""
+    return {**schema, "type": "object"}
+
+
+def output_object_schema(schema: JsonSchema | None) -> tuple[JsonObject | None, bool]:
+    """Return a schema whose root is `type: object`, and whether it was wrapped for that.
+
+    {"type": "array"} -> ({"type": "object", "properties": {"result": {"type": "array"}},
+    "required": ["result"]}, True). An empty schema says nothing and is not published. References
+    that would lead elsewhere once wrapped make the schema unpublishable.
+    """
+    if not schema:
+        return None, False
+    if schema.get("type") == "object":
+        return dict(schema), False
+    inner = {key: value for key, value in schema.items() if key not in ("$defs", "$schema", "$id")}
+    if "$id" in schema or _escapes(inner) or _escapes(schema.get("$defs")):
+        return None, False
+    wrapped: JsonObject = {
+        "type": "object",
+        "properties": {WRAPPER: inner},
+        "required": [WRAPPER],
+    }
+    if "$defs" in schema:
+        wrapped["$defs"] = schema["$defs"]
+    return wrapped, True
+
+
+def _escapes(node: JsonValue) -> bool:
+    """Say whether a `$ref` in it would point elsewhere after the root moved."""
+    if isinstance(node, dict):
+        ref = node.get("$ref")
+        if isinstance(ref, str) and not ref.startswith("#/$defs/"):
+            return True
+        return any(map(_escapes, node.values()))
+    return isinstance(node, list) and any(map(_escapes, node))
+
+
+def _mentions(node: JsonValue, key: str) -> bool:
+    if isinstance(node, dict):
+        return key in node or any(_mentions(child, key) for child in node.values())
+    return isinstance(node, list) and any(_mentions(child, key) for child in node)

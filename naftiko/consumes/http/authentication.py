@@ -1,0 +1,328 @@
+"""`authentication` of a consumed API -> the headers and query that prove who calls.
+
+Secrets fail closed: a call whose secret has no value is refused, never sent without it. Values are
+in no error, problem or explanation.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from naftiko.consumes.http.binder import Binder
+from naftiko.consumes.http.encoding import header_text, percent_encode, plain_text
+from naftiko.consumes.http.paths import Scope
+from naftiko.document.nodes import Mapping, Scalar
+from naftiko.errors import ConsumedError, InputError, RunError, did_you_mean
+from naftiko.model.consumes import Authentication
+from naftiko.values import MISSING
+
+if TYPE_CHECKING:
+    from naftiko.expressions.template import Template
+
+SIGNED = frozenset({"sigv4", "awssigv4"})
+SUPPORTED = ("bearer", "basic", "apikey", "sigv4")
+
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A member of `authentication`: `token`, with its template.
+
+    `fixed` is its value where that is known at load. `unbound` names variables that have none;
+    no argument may stand in for them. `arguments` are those that it is made of.
+    """
+
+    member: str
+    template: Template = field(repr=False)
+    fixed: str | None = field(default=None, repr=False)
+    unbound: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    may_be_empty: bool = False
+
+    def text(self, scope: Scope) -> str:
+        """Return the value.
+
+        Raises: ConsumedError where any part of it is missing.
+        """
+        if self.fixed is not None:
+            return self.fixed
+        absent = any(scope.get(name) is None for name in self.arguments)
+        if absent or self.unbound or self.template.missing(scope):
+            raise self._missing()
+        value = self.template.render(scope)
+        text = "" if value is MISSING else plain_text(value).strip()
+        if not text and not self.may_be_empty:
+            raise self._missing()
+        return text
+
+    def _missing(self) -> ConsumedError:
+        names = ", ".join(f"`{name}`" for name in self.unbound)
+        hint = f"declare {names} under `binds` and set it" if names else "set what it refers to"
+        return ConsumedError(
+            code="missing-credentials",
+            message=f"`{self.member}` of `authentication` has no value, so nothing was sent",
+            hint=hint,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SecretHeader:
+    """A header made of secrets: `Authorization: Bearer {token}`; `kind` is bearer, basic, plain."""
+
+    name: str
+    kind: str
+    secrets: tuple[Secret, ...]
+
+    def text(self, scope: Scope) -> str:
+        """Return the header's value.
+
+        Raises: ConsumedError.
+        """
+        texts = [secret.text(scope) for secret in self.secrets]
+        if self.kind == "basic":
+            return "Basic " + b64encode(":".join(texts).encode()).decode()
+        value = f"Bearer {texts[0]}" if self.kind == "bearer" else texts[0]
+        try:
+            return header_text(self.name, value)
+        except InputError:
+            raise ConsumedError(
+                code="invalid-credentials",
+                message=f"`{self.secrets[0].member}` of `authentication` holds characters that a "
+                "header cannot carry, so nothing was sent",
+                hint="look for a line break in the value that is bound",
+            ) from None
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it is the same for every call."""
+        return all(secret.fixed is not None for secret in self.secrets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticationPlan:
+    """What is added to a request. `fixed_headers` and `fixed_query` are settled at load."""
+
+    type_: str
+    fixed_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: tuple[SecretHeader, ...] = ()
+    fixed_query: tuple[str, ...] = field(default=(), repr=False)
+    query: tuple[tuple[str, Secret], ...] = ()
+    query_names: tuple[str, ...] = ()
+
+    def header_names(self) -> tuple[str, ...]:
+        """Return the names of the headers it sets, in lower case."""
+        names = [name for name, _ in self.fixed_headers] + [item.name for item in self.headers]
+        return tuple(name.lower() for name in names)
+
+    def render_query(self, scope: Scope) -> Iterator[str]:
+        """Yield the encoded pairs.
+
+        Raises: ConsumedError.
+        """
+        yield from self.fixed_query
+        for name, secret in self.query:
+            yield f"{name}={percent_encode(secret.text(scope), secret.member, 'query')}"
+
+    def explain(self) -> str:
+        """Return the type and where it goes, without values."""
+        places = [f"header {name}" for name, _ in self.fixed_headers]
+        places += [f"header {item.name}" for item in self.headers]
+        places += [f"query {name}" for name in self.query_names]
+        return f"{self.type_} ({', '.join(places)})" if places else self.type_
+
+
+NO_AUTHENTICATION = AuthenticationPlan(type_="none")
+
+
+def type_of(authentication: Authentication) -> str:
+    """Return the type in one spelling: "apiKey" -> "apikey", "awsSigV4" -> "awssigv4"."""
+    return authentication.type_.lower().replace("-", "").replace("_", "")
+
+
+def compile_authentication(
+    authentication: Authentication | None, binder: Binder
+) -> AuthenticationPlan | None:
+    """Compile bearer, basic and apikey; None after a problem, and then no call may be made.
+
+    Raises: ExpressionError.
+    """
+    if authentication is None:
+        return NO_AUTHENTICATION
+    members = _Members(authentication, binder)
+    match type_of(authentication):
+        case "bearer":
+            return members.plan([members.header("Authorization", "bearer", "token")])
+        case "basic":
+            return members.plan([members.header("Authorization", "basic", "username", "password")])
+        case "apikey":
+            return _api_key(members)
+        case "none":
+            return NO_AUTHENTICATION
+        case _:
+            report_unsupported(authentication, binder)
+            return None
+
+
+def report_unsupported(authentication: Authentication, binder: Binder) -> None:
+    """Report a type that is not served: calls without it would go out unauthenticated."""
+    binder.context.problems.error(
+        "unsupported-authentication",
+        f"`authentication` of type `{authentication.type_}` is not served for consumed APIs",
+        authentication.location,
+        did_you_mean(authentication.type_, SUPPORTED) or f"served: {', '.join(SUPPORTED)}",
+    )
+
+
+def _api_key(members: _Members) -> AuthenticationPlan | None:
+    """`{key, value, placement}`, `{name, value, in}`, or `headers: {A: .., B: ..}`."""
+    several = members.fields.get("headers")
+    if isinstance(several, Mapping):
+        named = [
+            members.one_header(key.text, f"headers.{key.text}", node)
+            for key, node in several.entries
+            if isinstance(node, Scalar)
+        ]
+        return members.plan(named)
+    key = members.scalar("key", "name")
+    if key is None:
+        members.report_missing("key")
+        return None
+    placement = members.scalar("placement", "in")
+    where = placement.text.lower() if placement else "header"
+    if where == "query":
+        return members.query(key.text)
+    if where == "header":
+        return members.plan([members.header(key.text, "plain", "value")])
+    members.binder.context.problems.error(
+        "unsupported-authentication",
+        f"an API key is placed in `{where}`, found neither header nor query",
+        members.location,
+        did_you_mean(where, ("header", "query")),
+    )
+    return None
+
+
+class _Members:
+    """Reads the members of one `authentication`."""
+
+    def __init__(self, authentication: Authentication, binder: Binder) -> None:
+        self.fields = authentication.fields
+        self.location = authentication.location
+        self.type_ = authentication.type_
+        self.binder = binder
+
+    def scalar(self, *names: str) -> Scalar | None:
+        found = (self.fields.get(name) for name in names)
+        return next((item for item in found if isinstance(item, Scalar)), None)
+
+    def header(self, name: str, kind: str, *members: str) -> SecretHeader | None:
+        secrets: list[Secret] = []
+        for member in members:
+            scalar = self.scalar(member)
+            if scalar is None and member == "password":
+                continue
+            if scalar is None:
+                self.report_missing(member)
+                return None
+            secrets.append(self._secret(member, scalar))
+        if kind == "basic" and len(secrets) == 1:
+            scalar = Scalar("", "", self.location)
+            secrets.append(self._secret("password", scalar))
+        return SecretHeader(name, kind, tuple(secrets))
+
+    def one_header(self, name: str, member: str, scalar: Scalar) -> SecretHeader:
+        return SecretHeader(name, "plain", (self._secret(member, scalar),))
+
+    def query(self, name: str) -> AuthenticationPlan | None:
+        scalar = self.scalar("value")
+        if scalar is None:
+            self.report_missing("value")
+            return None
+        secret = self._secret("value", scalar)
+        encoded = percent_encode(name, name, "query")
+        if secret.fixed is None:
+            return AuthenticationPlan(
+                type_=self.type_, query=((encoded, secret),), query_names=(name,)
+            )
+        pair = f"{encoded}={percent_encode(secret.fixed, 'value', 'query')}"
+        return AuthenticationPlan(type_=self.type_, fixed_query=(pair,), query_names=(name,))
+
+    def plan(self, headers: Sequence[SecretHeader | None]) -> AuthenticationPlan | None:
+        fixed: list[tuple[str, str]] = []
+        open_: list[SecretHeader] = []
+        for header in headers:
+            if header is None:
+                return None
+            value = _settled(header)
+            if value is None:
+                open_.append(header)
+                continue
+            fixed.append((header.name, value))
+            self.binder.context.add_secret(value.partition(" ")[2] or value)
+        return AuthenticationPlan(
+            type_=self.type_, fixed_headers=tuple(fixed), headers=tuple(open_)
+        )
+
+    def report_missing(self, member: str) -> None:
+        self.binder.context.problems.error(
+            "missing-field",
+            f"`authentication` of type `{self.type_}` has no `{member}`",
+            self.location,
+            f'add `{member}: "{{{{MY_SECRET}}}}"`, and bind MY_SECRET under `binds`',
+        )
+
+    def _secret(self, member: str, scalar: Scalar) -> Secret:
+        binder = self.binder
+        template = binder.text(scalar)
+        names = binder.arguments_of(template.references)
+        undeclared = [
+            name for name in names if name not in binder.constants and _VARIABLE.fullmatch(name)
+        ]
+        # What stays missing whatever the scope holds is declared and has no value: reported there.
+        declared = template.missing(dict.fromkeys(names, "x"))
+        for name in undeclared:
+            self.binder.needed.pop(name, None)
+            if name not in declared:
+                self._report_unbound(name, scalar)
+        unset = [name for name in names if binder.constants.get(name, "") is None]
+        arguments = [name for name in names if name not in (*undeclared, *binder.constants)]
+        secret = Secret(
+            member=member,
+            template=template,
+            unbound=(*undeclared, *unset),
+            arguments=tuple(arguments),
+            may_be_empty=member in ("username", "password"),
+        )
+        if arguments or secret.unbound or template.missing(binder.constants):
+            return secret
+        try:
+            text = secret.text(binder.constants)
+        except RunError:
+            return secret
+        if member != "username":
+            binder.context.add_secret(text)
+        return replace(secret, fixed=text)
+
+    def _report_unbound(self, name: str, scalar: Scalar) -> None:
+        self.binder.context.problems.warn(
+            "undeclared-variable",
+            f"`{{{{{name}}}}}` in `authentication` is not declared under `binds`, so calls to this "
+            "API are refused",
+            scalar.location,
+            f"declare it: `keys: {{{name}: {name}}}`",
+        )
+
+
+def _settled(header: SecretHeader) -> str | None:
+    """Return the header's value if it is the same for every call, and fit to be sent."""
+    if not header.is_fixed:
+        return None
+    try:
+        return header.text({})
+    except RunError:
+        return None

@@ -1,0 +1,110 @@
+"""The consumed API's answer -> Result: its bytes as they came, and the JSON value in them."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Protocol
+
+import orjson
+
+from naftiko.plan.ports import Result
+from naftiko.values import MISSING, JsonValue, Missing
+
+_BOM = b"\xef\xbb\xbf"
+_CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:+-]{1,40})", re.IGNORECASE)
+_CHARSETS = (
+    *("iso8859", "latin", "cp", "mac", "koi8", "utf-16", "utf-32"),
+    *("gb", "big5", "euc", "shift", "iso2022", "johab", "tis"),
+)
+"""How the names of codecs begin that stand for charsets other than UTF-8."""
+_PASSED_ON = ("retry-after",)
+_PASSED_ON_MOVED = ("retry-after", "location")
+"""Without these a caller cannot act on the status. Other headers stay behind."""
+
+
+class Response(Protocol):
+    """What the transport gives."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, whose names ignore case."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The content, decompressed."""
+        ...
+
+
+def read_response(response: Response, *, parse_json: bool) -> Result:
+    """Return the answer; a status of 400 and more is a failed result, not an error.
+
+    `value` is the JSON in the body, MISSING where there is none: another media type, an empty
+    body, text that is no JSON or nests deeper than 1,024 levels. `raw` always holds the bytes.
+    """
+    status, headers, body = response.status, response.headers, response.body
+    media_type = headers.get("content-type") or ""
+    value: JsonValue | Missing = MISSING
+    if parse_json and body and is_json(media_type, body):
+        value = _parse(body, media_type)
+    passed = _PASSED_ON_MOVED if 300 <= status < 400 else _PASSED_ON
+    return Result(
+        value=value,
+        raw=body,
+        media_type=media_type or ("application/json" if value is not MISSING else _UNKNOWN),
+        status=status,
+        failed=status >= 400,
+        headers=tuple((name, headers[name]) for name in passed if name in headers),
+    )
+
+
+_UNKNOWN = "application/octet-stream"
+
+
+def is_json(media_type: str, body: bytes) -> bool:
+    """Tell whether the body is said to be JSON, or looks like it where nothing is said.
+
+    "application/json; charset=utf-8", "application/problem+json", "text/json" are.
+    """
+    base = _base(media_type)
+    if base:
+        return base.endswith("json")
+    return body.lstrip()[:1] in (b"{", b"[")
+
+
+def _parse(body: bytes, media_type: str) -> JsonValue | Missing:
+    try:
+        text = body if "charset" not in media_type.lower() else _utf8(body, media_type)
+        value: JsonValue = orjson.loads(text.removeprefix(_BOM))
+    except (orjson.JSONDecodeError, UnicodeError):
+        return MISSING
+    return value
+
+
+def _utf8(body: bytes, media_type: str) -> bytes:
+    match = _CHARSET.search(media_type)
+    codec = _codec(match.group(1)) if match else None
+    return body if codec is None else body.decode(codec).encode()
+
+
+@lru_cache(maxsize=64)
+def _codec(name: str) -> str | None:
+    """Return the Python codec of a charset; None for UTF-8 and for what is no charset, as zlib."""
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        return None
+    return found if found.startswith(_CHARSETS) else None
+
+
+@lru_cache(maxsize=256)
+def _base(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()

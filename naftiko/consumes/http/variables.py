@@ -1,0 +1,42 @@
+"""What is known of a host at load: variables that no bind and no argument gives; AWS or not."""
+
+from __future__ import annotations
+
+import re
+
+from naftiko.plan.ports import ClientContext
+
+REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+_REGION_NAMES = frozenset({"region", "awsregion"})
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-.]")
+
+
+def host_variable(name: str, context: ClientContext) -> str | None:
+    """Return the value of a host's variable from the environment.
+
+    "region" -> REGION, then AWS_REGION, then AWS_DEFAULT_REGION; "tenantId" -> TENANT_ID.
+    """
+    last = name.rpartition(".")[2]
+    upper = _WORD_START.sub("_", last).upper()
+    for variable in (last, upper):
+        value = context.bound(variable) or context.environment.get(variable)
+        if value:
+            return value
+    if upper.replace("_", "").lower() in _REGION_NAMES:
+        return region(context)
+    return None
+
+
+def region(context: ClientContext) -> str | None:
+    """Return the AWS region that binds or the environment name."""
+    for variable in REGION_VARIABLES:
+        value = context.bound(variable) or context.environment.get(variable)
+        if value:
+            return value
+    return None
+
+
+def is_amazon(base_uri: str) -> bool:
+    """Tell whether a base URI may be an AWS one, without reading a model."""
+    return ".amazonaws." in base_uri or ".api.aws" in base_uri

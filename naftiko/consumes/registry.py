@@ -1,0 +1,28 @@
+"""Which code serves which `type` of `consumes`, in plain sight."""
+
+from __future__ import annotations
+
+from naftiko.errors import NaftikoError
+from naftiko.model.consumes import Consumes, ConsumesAws, ConsumesHttp
+from naftiko.plan.clients import ClientCompiler
+from naftiko.plan.ports import ClientAdapter, ClientContext
+
+
+def _http(entry: Consumes, context: ClientContext) -> ClientAdapter:
+    from naftiko.consumes.http import compile_http
+
+    if not isinstance(entry, ConsumesHttp):
+        raise NaftikoError(f"{type(entry).__name__} is no HTTP entry")
+    return compile_http(entry, context)
+
+
+def _aws(entry: Consumes, context: ClientContext) -> ClientAdapter:
+    from naftiko.consumes.aws import compile_aws
+
+    if not isinstance(entry, ConsumesAws):
+        raise NaftikoError(f"{type(entry).__name__} is no AWS entry")
+    return compile_aws(entry, context)
+
+
+CLIENT_ADAPTERS: dict[type, ClientCompiler] = {ConsumesHttp: _http, ConsumesAws: _aws}
+"""Each compiles an entry into an adapter; its code is imported when a file uses it."""

@@ -6,8 +6,9 @@ attributes are keys of objects only, and loops, texts and numbers are bounded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from urllib.parse import quote
@@ -24,15 +25,18 @@ from naftiko.values import MISSING
 
 MAX_TEXT = 1024 * 1024
 MAX_ITEMS = 100_000
+MAX_VALUES = 1_000_000
+MAX_DEPTH = 200
 MAX_NUMBER_BITS = 4096
+MAX_PRECISION = 300
 
 STATE = "_state"
 """The context variable that holds the State of one rendering."""
 
 _FILTERS = (
     "abs", "count", "d", "default", "dictsort", "first", "float", "int", "items", "last", "length",
-    "list", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select",
-    "selectattr", "sort", "sum", "truncate", "unique",
+    "list", "map", "max", "min", "reject", "rejectattr", "reverse", "select",
+    "selectattr", "sort", "truncate", "unique",
 )  # fmt: skip
 _TESTS = (
     "!=", "<", "<=", "==", ">", ">=", "boolean", "defined", "divisibleby", "eq", "equalto", "even",
@@ -61,11 +65,29 @@ class ValueFaultError(TypeError):
 
 
 @dataclass(slots=True)
+class Budget:
+    """How many values may still be copied: lists of lists of the same list grow fast."""
+
+    left: int = MAX_VALUES
+
+    def take(self, count: int) -> None:
+        """Charge it.
+
+        Raises: SecurityError where nothing is left.
+        """
+        self.left -= count
+        if self.left < 0:
+            message = f"a value grows to more than {MAX_VALUES:,} values"
+            raise SecurityError(message)
+
+
+@dataclass(slots=True)
 class State:
     """What one rendering has left, and how it escapes."""
 
     escape: Callable[[str], str] | None = None
     items_left: int = MAX_ITEMS
+    budget: Budget = field(default_factory=Budget)
 
 
 class Environment(ImmutableSandboxedEnvironment):
@@ -134,32 +156,39 @@ def text_of(value: Any) -> str:
     return str(value) if isinstance(value, str) else value_text(to_json(value))
 
 
-def to_json(value: Any, depth: int = 0) -> Any:
-    """Return the JSON value of what an expression gave, MISSING for undefined.
+def to_json(value: Any, budget: Budget | None = None) -> Any:
+    """Return a copy of what an expression gave, as JSON; MISSING for undefined.
 
-    Raises: ValueFaultError for what has none.
+    Raises: ValueFaultError for what has no JSON value, SecurityError past the budget.
     """
+    return _copy(value, budget or Budget(), 0)
+
+
+def _copy(value: Any, budget: Budget, depth: int) -> Any:
     if isinstance(value, Undefined):
         return MISSING
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, float) and value - value == 0:
+    if isinstance(value, float) and math.isfinite(value):
         return value
-    if depth > 200:
+    if depth > MAX_DEPTH:
         message = "a value is nested too deep"
         raise ValueFaultError(message)
     if isinstance(value, dict):
-        return {text_of(key): _inner(item, depth) for key, item in value.items()}
+        budget.take(len(value))
+        return {text_of(key): _member_copy(item, budget, depth) for key, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, LoopContext):
-        return [_inner(item, depth) for item in value]
+        items = list(value)
+        budget.take(len(items))
+        return [_member_copy(item, budget, depth) for item in items]
     message = "the result is no JSON value"
     raise ValueFaultError(message)
 
 
-def _inner(value: Any, depth: int) -> Any:
-    found = to_json(value, depth + 1)
+def _member_copy(value: Any, budget: Budget, depth: int) -> Any:
+    found = _copy(value, budget, depth + 1)
     return None if found is MISSING else found
 
 
@@ -205,6 +234,35 @@ def _bounded(context: Context, value: Any) -> list[Any]:
 
 
 @pass_context
+def _frozen(context: Context, value: Any) -> Any:
+    """Return a copy for a name to stand for, charged to the rendering."""
+    state: State = context[STATE]
+    return value if isinstance(value, Undefined) else to_json(value, state.budget)
+
+
+def _round(value: Any, precision: Any = 0, method: Any = "common") -> Any:
+    if not _is_number(value) or not isinstance(precision, int) or abs(precision) > MAX_PRECISION:
+        message = "`round` takes a number and a small precision"
+        raise ValueFaultError(message)
+    if method == "common":
+        return round(value, precision)
+    factor: float = 10.0**precision
+    return (math.ceil if method == "ceil" else math.floor)(value * factor) / factor
+
+
+def _sum(value: Any, attribute: Any = None, start: Any = 0) -> Any:
+    items = value if isinstance(value, Iterable) and not isinstance(value, str) else ()
+    if attribute is not None:
+        names = str(attribute).split(".")
+        items = (_member(item, names) for item in items)
+    numbers = [start, *items]
+    if not all(map(_is_number, numbers)):
+        message = "`sum` takes numbers"
+        raise ValueFaultError(message)
+    return sum(numbers)
+
+
+@pass_context
 def _output(context: Context, value: Any) -> str:
     """Return the text of an inserted value, escaped."""
     state: State = context[STATE]
@@ -212,7 +270,7 @@ def _output(context: Context, value: Any) -> str:
     return text if state.escape is None else state.escape(text)
 
 
-CONCAT, BOUNDED, OUTPUT = "_concat", "_bounded", "_output"
+CONCAT, BOUNDED, FROZEN, OUTPUT = "_concat", "_bounded", "_frozen", "_output"
 
 _OWN_FILTERS: dict[str, Callable[..., Any]] = {
     "upper": lambda value: text_of(value).upper(),
@@ -223,10 +281,13 @@ _OWN_FILTERS: dict[str, Callable[..., Any]] = {
     "string": text_of,
     "replace": _replace,
     "join": _join,
+    "round": _round,
+    "sum": _sum,
     "urlencode": lambda value: quote(text_of(value), safe=""),
-    "tojson": lambda value: json_text(_inner(value, 0)),
+    "tojson": lambda value: json_text(_member_copy(value, Budget(), 0)),
     CONCAT: _concat,
     BOUNDED: _bounded,
+    FROZEN: _frozen,
     OUTPUT: _output,
 }
 

@@ -36,7 +36,11 @@ def _numbers(value: JsonValue) -> list[int | float]:
 
 
 def _sum(value: JsonValue) -> JsonValue | Missing:
-    return sum(numbers) if (numbers := _numbers(value)) else MISSING
+    numbers = _numbers(value)
+    try:
+        return sum(numbers) if numbers else MISSING
+    except OverflowError:
+        return MISSING
 
 
 def _min(value: JsonValue) -> JsonValue | Missing:

@@ -20,6 +20,7 @@ from naftiko.expressions.jinja import (
     ALLOWED_NODES,
     BOUNDED,
     CONCAT,
+    FROZEN,
     MAX_TEXT,
     OUTPUT,
     STATE,
@@ -36,6 +37,7 @@ from naftiko.source import Anchor
 from naftiko.values import JsonValue, Missing
 
 MAX_EXPRESSION_LENGTH = 4_000
+MAX_STATEMENTS_LENGTH = 65_536
 MAX_EXCERPT = 60
 
 Escape: TypeAlias = Callable[[str], str]
@@ -89,6 +91,8 @@ def compile_statements(text: str, at: Anchor, bind: BindName) -> Render:
 
     Raises: ExpressionError[bad-template]; the function raises ShapingError.
     """
+    if len(text) > MAX_STATEMENTS_LENGTH:
+        _fail(f"a template with statements has more than {MAX_STATEMENTS_LENGTH:,} characters", at)
     names = Names(text, bind)
     template = _finish(_parse("".join(_rewritten(text, names)), text, at), names, text, at)
 
@@ -140,6 +144,9 @@ def _parse(source: str, code: str, at: Anchor) -> nodes.Template:
         return environment().parse(source)
     except TemplateSyntaxError as error:
         _fail_syntax(error, code, at)
+    except ValueError:
+        # a number of more digits than int() takes
+        _fail("the expression holds a number that is too long", at, len(code))
     except RecursionError:
         _fail("the expression is nested too deep", at, len(code))
 
@@ -192,7 +199,15 @@ class _Binder(NodeTransformer):
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
+        if isinstance(node.iter, nodes.Literal) or node.iter.find(nodes.Literal) is not None:
+            node.iter = _filtered(node.iter, FROZEN)
         node.iter = _filtered(node.iter, BOUNDED)
+        return node
+
+    def visit_Assign(self, node: nodes.Assign) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if not isinstance(node.target, nodes.Name) or node.target.name != _RESULT:
+            node.node = _filtered(node.node, FROZEN)
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802

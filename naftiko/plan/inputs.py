@@ -18,6 +18,8 @@ MAX_FIELD_ERRORS = 50
 """More than these are not listed in one answer."""
 MAX_SHOWN = 80
 """Characters of a caller's value that an error repeats."""
+MAX_BACKTRACKS = 100_000
+"""A pattern of the file's that needs more steps on a caller's text does not match it."""
 
 _INTEGER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?", re.ASCII)
@@ -136,10 +138,18 @@ class InputTable:
 
 
 def compile_validator(schema: JsonSchema) -> jsonschema_rs.Draft202012Validator:
-    """Compile a JSON Schema (2020-12) without ever fetching a remote `$ref`."""
+    """Compile a JSON Schema (2020-12) without ever fetching a remote `$ref`.
+
+    Raises: ValueError for a schema that is not valid, or that refers to another document.
+    """
     import jsonschema_rs
 
-    return jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=False)
+    return jsonschema_rs.Draft202012Validator(
+        dict(schema),
+        validate_formats=False,
+        offline=True,
+        pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=MAX_BACKTRACKS),
+    )
 
 
 def field_errors(

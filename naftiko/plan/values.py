@@ -93,19 +93,32 @@ def compile_value(node: Node, compile_text: Callable[[Scalar], Template]) -> Val
             if not isinstance(node.value, str):
                 return ConstantValue(node.value)
             template = compile_text(node)
-            return ConstantValue(node.value) if template.is_constant else TextValue(template)
+            return _text_value(template)
         case Sequence():
             items = tuple(compile_value(item, compile_text) for item in node)
+            array = ArrayValue(items)
             if all(isinstance(item, ConstantValue) for item in items):
-                return ConstantValue(node.plain())
-            return ArrayValue(items)
+                return _constant(array)
+            return array
         case Mapping():
             members = tuple(
                 (key.text, compile_value(value, compile_text)) for key, value in node.entries
             )
+            whole = ObjectValue(members)
             if all(isinstance(member, ConstantValue) for _, member in members):
-                return ConstantValue(node.plain())
-            return ObjectValue(members)
+                return _constant(whole)
+            return whole
+
+
+def _text_value(template: Template) -> ConstantValue | TextValue:
+    text = TextValue(template)
+    return _constant(text) if template.is_constant else text
+
+
+def _constant(value: TextValue | ArrayValue | ObjectValue) -> ConstantValue:
+    """Render what no input changes once; comments of templates are gone then."""
+    rendered = value.render({})
+    return ConstantValue("" if rendered is MISSING else rendered)
 
 
 def iter_scalars(node: Node) -> Iterator[Scalar]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 ACCOUNT_ID = "123456789012"
 ACCESS_KEY_ID = "AKIASANDBOX000000000"
-SECRET_ACCESS_KEY = "sandbox"  # noqa: S105 - opens nothing; the sandbox checks no signature
+SECRET_ACCESS_KEY = "not-a-secret-of-the-sandbox"  # noqa: S105 - opens nothing
 
 INSTALL = "pip install 'naftiko[sandbox]'"
 

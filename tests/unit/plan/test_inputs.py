@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from naftiko.errors import InputError
-from naftiko.plan.inputs import Input, InputTable
+from naftiko.plan.inputs import Input, InputTable, compile_validator
 
 TABLE = InputTable(
     inputs=(
@@ -99,3 +99,15 @@ def test_a_schema_given_in_the_file_is_published_and_enforced_verbatim() -> None
     assert table.schema == schema
     with pytest.raises(InputError):
         table.check({"a": 2})
+
+
+def test_a_schema_that_refers_to_another_document_is_refused_without_asking_for_it() -> None:
+    with pytest.raises(ValueError, match="127"):
+        compile_validator({"items": {"$ref": "http://127.0.0.1:9/x"}})
+
+
+def test_a_pattern_that_backtracks_without_end_is_cut_off() -> None:
+    table = InputTable(inputs=(Input(name="a", schema={"pattern": r"^(?=a)(a+)+$"}),))
+
+    with pytest.raises(InputError):
+        table.check({"a": "a" * 5000 + "!"})

@@ -52,14 +52,14 @@ def compile_filter(filter_: PathFilter, at: Anchor) -> Matches:
 
 def _parse(filter_: PathFilter, at: Anchor) -> JSONPath:
     from jsonpath_ng.exceptions import JSONPathError
-    from jsonpath_ng.ext import parse  # type: ignore[attr-defined]  # not in its __all__
+    from jsonpath_ng.ext.parser import parse
 
     text, offset = filter_.text, filter_.offset
     if len(text) > MAX_FILTER_LENGTH:
         bad_path(at, f"the filter has more than {MAX_FILTER_LENGTH} characters", offset)
     try:
         with warnings.catch_warnings():
-            # what the library is about to drop is refused here, with its own words as the hint
+            # what the library says it will drop is refused now
             warnings.simplefilter("error")
             parsed: JSONPath = parse(f"{_PREFIX}{_LINE_BREAKS.sub(' ', text)}]")
     except DeprecationWarning:

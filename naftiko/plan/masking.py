@@ -50,3 +50,14 @@ class JoinedMasker(Masker):
         for masker in self._maskers:
             text = masker(text)
         return super().__call__(text)
+
+
+def mask_json(value: JsonValue, masker: Masker) -> JsonValue:
+    """Return a value with every secret in its texts and names masked."""
+    if isinstance(value, str):
+        return masker(value)
+    if isinstance(value, dict):
+        return {masker(name): mask_json(item, masker) for name, item in value.items()}
+    if isinstance(value, list):
+        return [mask_json(item, masker) for item in value]
+    return value

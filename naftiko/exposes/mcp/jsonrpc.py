@@ -73,6 +73,9 @@ def check_message(decoded: object) -> Message | Fault:
         return _invalid("`id` must be a string or an integer")
     if decoded.get("jsonrpc") != "2.0":
         return _invalid('`jsonrpc` must be "2.0"', request_id)
+    params = decoded.get("params")
+    if params is not None and not isinstance(params, dict):
+        return _invalid("`params` must be an object", request_id)
     method = decoded.get("method")
     if method is None:
         if "id" in decoded and ("result" in decoded or "error" in decoded):
@@ -80,9 +83,6 @@ def check_message(decoded: object) -> Message | Fault:
         return _invalid("`method` is missing", request_id)
     if not isinstance(method, str) or not method:
         return _invalid("`method` must be a string", request_id)
-    params = decoded.get("params")
-    if params is not None and not isinstance(params, dict):
-        return _invalid("`params` must be an object", request_id)
     return Message(body=decoded, id=request_id, method=method)
 
 

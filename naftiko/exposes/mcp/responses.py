@@ -15,7 +15,7 @@ import orjson
 
 from naftiko.errors import InputError, RunError
 from naftiko.exposes.mcp.tools import WRAPPER, PublishedTool
-from naftiko.plan.masking import Masker
+from naftiko.plan.masking import Masker, mask_json
 from naftiko.plan.ports import Result
 from naftiko.values import JsonObject, JsonValue, Missing
 
@@ -253,14 +253,3 @@ def _clean(value: object) -> JsonValue:
     if isinstance(value, float):
         return value if value - value == 0 else None
     return value if value is None or isinstance(value, bool) else str(value)
-
-
-def mask_json(value: JsonValue, masker: Masker) -> JsonValue:
-    """Return the value with every secret in its strings and keys masked."""
-    if isinstance(value, str):
-        return masker(value)
-    if isinstance(value, dict):
-        return {masker(key): mask_json(item, masker) for key, item in value.items()}
-    if isinstance(value, list):
-        return [mask_json(item, masker) for item in value]
-    return value

@@ -49,15 +49,15 @@ def build_server(plan: McpAdapterPlan, *, info: Info, masker: Masker) -> BuiltSe
     The SDK's tracing middleware stays only where a tracer is configured, because it costs a good
     part of a call even if nothing listens.
     """
-    tools = ToolTable(plan)
+    tools = ToolTable(plan, masker)
     caller = ToolCaller(tools, masker)
     hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="private" if plan.auth else "public")
     server: Server[Any] = Server(
         plan.namespace,
         version=info.version or __version__,
-        title=info.label or None,
-        description=info.description or None,
-        instructions=plan.description or None,
+        title=masker(info.label) or None,
+        description=masker(info.description) or None,
+        instructions=masker(plan.description) or None,
         get_tool_input_schema=tools.input_schema,
         cache_hints={
             "tools/list": hint,

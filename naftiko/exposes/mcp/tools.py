@@ -14,6 +14,7 @@ from mcp_types import Tool, ToolAnnotations
 from naftiko.errors import did_you_mean
 from naftiko.model.parameters import Hints
 from naftiko.plan.capability import McpAdapterPlan, OperationPlan
+from naftiko.plan.masking import Masker, mask_json
 from naftiko.plan.ports import Effect
 from naftiko.values import JsonObject, JsonSchema, JsonValue
 
@@ -49,14 +50,16 @@ class PublishedTool:
 class ToolTable:
     """The tools of one adapter, by public name, in the file's order."""
 
-    def __init__(self, plan: McpAdapterPlan) -> None:
+    def __init__(self, plan: McpAdapterPlan, masker: Masker) -> None:
         """Publish every operation of the plan and build its validator."""
         self._tools: dict[str, PublishedTool] = {}
         for operation in plan.tools:
             operation.inputs.prepare()
             name = _free_name(safe_name(operation.name), self._tools)
             self._tools[name] = _publish(name, operation)
-        self.definitions: list[Tool] = [_definition(tool) for tool in self._tools.values()]
+        self.definitions: list[Tool] = [
+            _definition(tool, masker) for tool in self._tools.values()
+        ]
 
     def __iter__(self) -> Iterator[PublishedTool]:
         """Yield the tools."""
@@ -112,14 +115,16 @@ def _publish(name: str, operation: OperationPlan) -> PublishedTool:
     )
 
 
-def _definition(tool: PublishedTool) -> Tool:
+def _definition(tool: PublishedTool, masker: Masker) -> Tool:
+    """Describe a tool to clients; a default or an example in the file may hold a secret."""
     operation = tool.operation
+    description = operation.description or operation.label or f"Runs `{operation.name}`."
     return Tool(
         name=tool.name,
-        title=operation.label or None,
-        description=operation.description or operation.label or f"Runs `{operation.name}`.",
-        input_schema=cast("dict[str, Any]", tool.input_schema),
-        output_schema=cast("dict[str, Any] | None", tool.output_schema),
+        title=masker(operation.label) or None,
+        description=masker(description),
+        input_schema=cast("dict[str, Any]", mask_json(dict(tool.input_schema), masker)),
+        output_schema=cast("dict[str, Any] | None", mask_json(tool.output_schema, masker)),
         annotations=tool_annotations(operation),
     )
 

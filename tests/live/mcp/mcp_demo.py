@@ -85,6 +85,13 @@ def adapter(
     )
 
 
+def table_of(plan: McpAdapterPlan) -> ToolTable:
+    """Publish the tools of a plan that has no secrets."""
+    from naftiko.exposes.mcp.tools import ToolTable
+
+    return ToolTable(plan, Masker())
+
+
 def masker() -> Masker:
     """Return a masker that knows the demo's secret."""
     known = Masker()

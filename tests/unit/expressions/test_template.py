@@ -156,6 +156,14 @@ NESTED = (
         BILLION.replace("a ~ a", "a | replace('x', 'xx')"),
         BILLION.replace("a ~ a", "[a, a] | join(a)"),
         BILLION.replace("'x'", "[1]").replace("~", "+"),
+        BILLION.replace("a ~ a", "[a, a]"),
+        BILLION.replace("a ~ a", "[a, a] | list"),
+        BILLION.replace("a ~ a", "{'b': a, 'c': a}"),
+        "".join(f"{{% for a in [[a{', a' * 20}]] %}}" for _ in range(19)) + "{% endfor %}" * 19,
+        "{{ [" + "m, " * 1000 + "] | length > 0 and [" + "m, " * 300 + "] }}",
+        "{{ 1 | round(-1000000000) }}",
+        "{{ 1 | round(1000000000, 'ceil') }}",
+        "{{ lists | sum(start=[]) }}",
         NUMBERS,
         NESTED,
         NESTED.replace("{{d}}", ""),
@@ -169,7 +177,9 @@ def test_growth_is_bounded(text: str) -> None:
     compiled = template(text)
 
     with pytest.raises(ShapingError) as caught:
-        compiled.render({"l": list(range(300)), "t": "x" * 1000})
+        compiled.render(
+            {"l": list(range(300)), "t": "x" * 1000, "m": [0] * 10_000, "lists": [[1]] * 10_000}
+        )
 
     assert caught.value.code == "template-failed"
     assert caught.value.status == 502

@@ -59,3 +59,9 @@ def test_an_envelope_is_seen() -> None:
 )
 def test_accept(accept: str | None, json_and_stream: tuple[bool, bool]) -> None:
     assert accepted(accept) == json_and_stream
+
+
+def test_a_response_with_odd_params_is_a_fault() -> None:
+    odd = {"jsonrpc": "2.0", "id": 0, "result": None, "params": True}
+
+    assert isinstance(check_message(odd), Fault)

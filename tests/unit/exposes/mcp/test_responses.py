@@ -13,11 +13,11 @@ from mcp_types.methods import serialize_server_result
 
 from naftiko.errors import ConsumedError, FieldError, InputError
 from naftiko.exposes.mcp.responses import answer, error_answer, error_text, split_media_type
-from naftiko.exposes.mcp.tools import PublishedTool, ToolTable
+from naftiko.exposes.mcp.tools import PublishedTool
 from naftiko.plan.masking import Masker
 from naftiko.plan.ports import Result
 from naftiko.plan.run import Run
-from tests.live.mcp.mcp_demo import SECRET, adapter, masker, tool
+from tests.live.mcp.mcp_demo import SECRET, adapter, masker, table_of, tool
 
 OBJECT = {"type": "object"}
 LIST = {"type": "array"}
@@ -27,7 +27,7 @@ def published(output_schema: Any = None) -> PublishedTool:
     async def nothing(_run: Run) -> Result:
         return Result()
 
-    return next(iter(ToolTable(adapter(tool("x", nothing, output_schema=output_schema)))))
+    return next(iter(table_of(adapter(tool("x", nothing, output_schema=output_schema)))))
 
 
 def wire(output_schema: Any = None, known: Masker | None = None, **result: Any) -> dict[str, Any]:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naftiko.exposes.mcp.tools import ToolTable, output_object_schema, safe_name
+from naftiko.exposes.mcp.tools import output_object_schema, safe_name
 from naftiko.model.parameters import Hints
 from naftiko.plan.inputs import Input, InputTable
 from naftiko.plan.ports import Effect, Result
 from naftiko.plan.run import Run
-from tests.live.mcp.mcp_demo import adapter, tool
+from tests.live.mcp.mcp_demo import adapter, table_of, tool
 
 
 async def nothing(_run: Run) -> Result:
@@ -23,7 +23,7 @@ async def nothing(_run: Run) -> Result:
 
 
 def only(*args: Any, **kwargs: Any) -> Any:
-    table = ToolTable(adapter(tool(*args, **kwargs)))
+    table = table_of(adapter(tool(*args, **kwargs)))
     return table.definitions[0]
 
 
@@ -45,7 +45,7 @@ def test_names_are_made_safe(name: str, safe: str) -> None:
 
 @given(st.lists(st.text(max_size=140), max_size=8))
 def test_names_are_always_safe_and_different(names: list[str]) -> None:
-    published = [item.name for item in ToolTable(adapter(*(tool(n, nothing) for n in names)))]
+    published = [item.name for item in table_of(adapter(*(tool(n, nothing) for n in names)))]
     assert len(set(published)) == len(names)
     for name in published:
         assert 1 <= len(name) <= 128
@@ -67,9 +67,9 @@ def test_a_tool_always_has_a_description() -> None:
     from dataclasses import replace
 
     bare = replace(tool("x", nothing), description="")
-    assert ToolTable(adapter(bare)).definitions[0].description == "Runs `x`."
+    assert table_of(adapter(bare)).definitions[0].description == "Runs `x`."
     labelled = replace(bare, label="Do x")
-    assert ToolTable(adapter(labelled)).definitions[0].description == "Do x"
+    assert table_of(adapter(labelled)).definitions[0].description == "Do x"
 
 
 def test_a_schema_of_the_file_goes_out_as_an_object_schema() -> None:
@@ -113,7 +113,7 @@ def test_output_schemas_are_objects(schema: Any, published: Any, wraps: bool) ->
 
 def test_only_mirrored_schemas_are_checked_against_headers() -> None:
     mirrored = Input(name="a", schema={"type": "string", "x-mcp-header": "A"})
-    table = ToolTable(adapter(tool("plain", nothing), tool("mirrored", nothing, mirrored)))
+    table = table_of(adapter(tool("plain", nothing), tool("mirrored", nothing, mirrored)))
     assert table.input_schema("plain") is None
     assert table.input_schema("none") is None
     assert "a" in table.input_schema("mirrored")["properties"]
@@ -121,7 +121,7 @@ def test_only_mirrored_schemas_are_checked_against_headers() -> None:
 
 def test_a_header_rule_that_clients_refuse_is_said(caplog: pytest.LogCaptureFixture) -> None:
     bad = Input(name="a", schema={"type": "array", "x-mcp-header": "A"})
-    table = ToolTable(adapter(tool("x", nothing, bad)))
+    table = table_of(adapter(tool("x", nothing, bad)))
     assert table.input_schema("x") is None
     assert "tool `x`: clients drop it" in caplog.text
 

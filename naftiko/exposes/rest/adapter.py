@@ -1,0 +1,304 @@
+"""RestAdapterPlan -> an ASGI app."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from naftiko.errors import InputError, RunError, nearest
+from naftiko.exposes.auth import AuthMiddleware
+from naftiko.exposes.problem import (
+    SAFETY_HEADERS,
+    Answer,
+    RequestError,
+    answer_status,
+    instance_of,
+    problem_answer,
+    request_id_from,
+    send_answer,
+)
+from naftiko.exposes.rest.body import MAX_BODY_BYTES, DisconnectedError, has_body, read_json
+from naftiko.exposes.rest.inputs import InputReader
+from naftiko.exposes.rest.pages import Pages
+from naftiko.exposes.rest.responses import mask_answer, result_answer
+from naftiko.exposes.rest.router import MAX_PATH_BYTES, Router, plain_path, variables
+from naftiko.exposes.rest.sweep import Sweeper
+from naftiko.model.capability import Info
+from naftiko.plan.masking import Masker
+from naftiko.plan.run import Run
+from naftiko.values import MISSING, JsonValue, Missing
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from naftiko.plan.capability import OperationPlan, RestAdapterPlan, ServerAuth
+
+logger = logging.getLogger("naftiko.rest")
+
+BODY_DEADLINE_S = 30.0
+
+MAX_HINTED_PATH = 200
+"""A longer path is not compared with the routes for a hint: that takes quadratic time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestOptions:
+    """Limits of a REST adapter. `request_deadline_s` bounds a run; None leaves it to the calls."""
+
+    max_body_bytes: int = MAX_BODY_BYTES
+    body_deadline_s: float = BODY_DEADLINE_S
+    request_deadline_s: float | None = None
+
+
+def rest_app(
+    plan: RestAdapterPlan,
+    *,
+    info: Info,
+    masker: Masker,
+    options: RestOptions | None = None,
+) -> ASGIApp:
+    """Return the ASGI app of a REST adapter, to be served or mounted in another app.
+
+    It honours `root_path`, answers the lifespan protocol, and asks callers for the credentials the
+    plan names. It runs on asyncio.
+
+    Raises: StartError where the credentials it shall ask for are empty.
+    """
+    app = RestApp(plan, info=info, masker=masker, options=options or RestOptions())
+    if plan.auth is None:
+        return app
+    return AuthMiddleware(app, plan.auth, realm=plan.namespace, masker=masker)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Endpoint:
+    """An operation under one method and path."""
+
+    operation: OperationPlan
+    reader: InputReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Leaf:
+    """What a path leads to: an endpoint for each method."""
+
+    path: str
+    endpoints: dict[str, _Endpoint]
+
+    @property
+    def allow(self) -> bytes:
+        """The value of `Allow`: "GET, HEAD, OPTIONS"."""
+        return ", ".join(sorted({*self.endpoints, "OPTIONS"})).encode("ascii")
+
+
+class RestApp:
+    """Serves the routes of one REST adapter, `/openapi.json`, and an index at `/`."""
+
+    def __init__(
+        self, plan: RestAdapterPlan, *, info: Info, masker: Masker, options: RestOptions
+    ) -> None:
+        """Compile the routes."""
+        self._masker = masker
+        self._options = options
+        self._router, self._paths = _compile_routes(plan)
+        self._sweeper = Sweeper()
+        self._pages = Pages(plan, info, masker)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await _answer_other(scope, receive, send)
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        request_id = request_id_from(headers)
+        try:
+            answer = await self._answer(scope, headers, receive, request_id)
+        except DisconnectedError:
+            return
+        except RunError as error:
+            answer = self._error_answer(error, scope, request_id)
+        except Exception as error:  # noqa: BLE001  (the boundary: a bug must not show the caller anything)
+            answer = self._bug_answer(error, scope, request_id)
+        await send_answer(send, answer, head=scope["method"] == "HEAD")
+
+    async def _answer(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, request_id: str
+    ) -> Answer:
+        path = _route_path(scope)
+        match = self._router.match(path)
+        if match is None:
+            return self._page(path, scope, headers, request_id)
+        leaf, values = match
+        endpoint = leaf.endpoints.get(scope["method"])
+        if endpoint is None:
+            return _without_endpoint(leaf.allow, scope["method"], request_id)
+        reader = endpoint.reader
+        body: JsonValue | Missing = MISSING
+        if reader.reads_body and has_body(headers):
+            body = await self._read_body(headers, receive)
+        inputs = reader.read(values, scope["query_string"], headers, scope["headers"], body)
+        run = Run(inputs=inputs, request_id=request_id, deadline=self._deadline())
+        try:
+            result = await self._sweeper.while_connected(endpoint.operation.plan.run(run), receive)
+        except InputError as error:
+            error.fields = reader.placed(error.fields)
+            raise
+        answer = result_answer(result, request_id)
+        return answer if result.status < 400 else mask_answer(answer, self._masker)
+
+    async def _read_body(
+        self, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> JsonValue | Missing:
+        seconds = self._options.body_deadline_s
+        reading = read_json(headers, receive, max_bytes=self._options.max_body_bytes)
+        try:
+            return await self._sweeper.within(seconds, reading)
+        except TimeoutError:
+            message = f"the body did not arrive within {seconds:g} s"
+            raise RequestError(
+                code="request-timeout", message=message, status=408, close=True
+            ) from None
+
+    def _deadline(self) -> float | None:
+        seconds = self._options.request_deadline_s
+        return None if seconds is None else time.monotonic() + seconds
+
+    def _page(
+        self, path: str, scope: Scope, headers: Mapping[bytes, bytes], request_id: str
+    ) -> Answer:
+        """Answer what no route claims: the adapter's own pages, or 404."""
+        page = self._pages.get(path, scope.get("root_path", ""))
+        if page is None:
+            raise self._not_found(path)
+        if scope["method"] not in ("GET", "HEAD"):
+            return _without_endpoint(b"GET, HEAD, OPTIONS", scope["method"], request_id)
+        return page.answer(headers.get(b"if-none-match", b""), request_id)
+
+    def _not_found(self, path: str) -> RequestError:
+        without_slash = self._router.match(path.rstrip("/")) if path.endswith("/") else None
+        if without_slash is not None:
+            hint = f"`{without_slash[0].path}` has no slash at the end"
+        else:
+            hint = _route_hint(path, self._paths)
+        message = "no route of this adapter has the path"
+        return RequestError(code="not-found", message=message, status=404, hint=hint)
+
+    def _error_answer(self, error: RunError, scope: Scope, request_id: str) -> Answer:
+        if answer_status(error) >= 500:
+            place = f" ({error.location})" if error.location else ""
+            logger.warning(
+                "%s %s: %s%s [%s]",
+                scope["method"],
+                self._masker(instance_of(scope)),
+                " ".join(self._masker(error.message).split()),
+                place,
+                request_id,
+            )
+        return problem_answer(
+            error, request_id=request_id, masker=self._masker, instance=instance_of(scope)
+        )
+
+    def _bug_answer(self, error: Exception, scope: Scope, request_id: str) -> Answer:
+        trace = self._masker("".join(traceback.format_exception(error)))
+        logger.error("request %s failed in the engine\n%s", request_id, trace)
+        shown = RunError(
+            code="internal-error",
+            message="the engine failed to serve the request",
+            hint=f"the log of the server says why, under `{request_id}`",
+        )
+        return problem_answer(
+            shown, request_id=request_id, masker=self._masker, instance=instance_of(scope)
+        )
+
+
+def _compile_routes(plan: RestAdapterPlan) -> tuple[Router[_Leaf], Sequence[str]]:
+    router: Router[_Leaf] = Router()
+    paths: list[str] = []
+    for route in plan.routes:
+        path = plain_path(route.path)
+        leaf = router.add(path, _Leaf(path=path, endpoints={}))
+        paths.append(path)
+        for entry in route.operations:
+            reader = InputReader(
+                entry.operation.inputs,
+                method=entry.method,
+                path_names=variables(path),
+                foreign_query=_foreign_query(plan.auth),
+            )
+            endpoint = _Endpoint(operation=entry.operation, reader=reader)
+            leaf.endpoints.setdefault(entry.method, endpoint)
+        if "GET" in leaf.endpoints:
+            leaf.endpoints.setdefault("HEAD", leaf.endpoints["GET"])
+    return router, paths
+
+
+def _foreign_query(auth: ServerAuth | None) -> tuple[str, ...]:
+    """Return the query parameter that carries the API key, which no input is."""
+    if auth is None or auth.type_ != "apikey" or auth.fields.get("placement") != "query":
+        return ()
+    return (auth.fields.get("key", ""),)
+
+
+def _route_path(scope: Scope) -> str:
+    """Return the percent-encoded path below the place where the app is mounted.
+
+    Raises: RequestError (400, 414).
+    """
+    raw = scope.get("raw_path") or quote(scope["path"]).encode("ascii")
+    if len(raw) > MAX_PATH_BYTES:
+        message = f"the path has more than {MAX_PATH_BYTES} bytes"
+        raise RequestError(code="path-too-long", message=message, status=414)
+    if not raw.isascii():
+        message = "the path holds bytes that are not ASCII"
+        hint = "percent-encode them"
+        raise RequestError(code="invalid-encoding", message=message, hint=hint)
+    path: str = raw.decode("ascii")
+    root: str = scope.get("root_path", "")
+    return _below(path, root) if root else path
+
+
+def _below(path: str, root: str) -> str:
+    """Cut the mount point off a raw path; it may be percent-encoded there and is plain in `root`.
+
+    Some servers leave the mount point out of `raw_path`; the path is then taken as it is.
+    """
+    root = root.rstrip("/")
+    segments = path.split("/")
+    depth = root.count("/") + 1
+    if unquote("/".join(segments[:depth])) == root:
+        return "/" + "/".join(segments[depth:])
+    return path
+
+
+def _without_endpoint(allow: bytes, method: str, request_id: str) -> Answer:
+    """Answer OPTIONS, or refuse a method the path does not have."""
+    if method == "OPTIONS":
+        request_id_header = (b"x-request-id", request_id.encode("ascii"))
+        return Answer(204, [(b"allow", allow), *SAFETY_HEADERS, request_id_header], b"")
+    raise RequestError(
+        code="method-not-allowed",
+        message=f"the path is not served for {method}",
+        status=405,
+        hint=f"allowed here: {allow.decode('ascii')}",
+        headers=((b"allow", allow),),
+    )
+
+
+def _route_hint(path: str, known: Sequence[str]) -> str:
+    near = nearest(path, known) if len(path) <= MAX_HINTED_PATH else None
+    return f"did you mean `{near}`?" if near else "`/openapi.json` lists the routes"
+
+
+async def _answer_other(scope: Scope, receive: Receive, send: Send) -> None:
+    """Take part in the lifespan protocol; close a WebSocket."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    while (await receive())["type"] != "lifespan.shutdown":
+        await send({"type": "lifespan.startup.complete"})
+    await send({"type": "lifespan.shutdown.complete"})

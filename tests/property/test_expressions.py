@@ -7,7 +7,7 @@ import json
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from jsonpath_ng.ext import parse
+from jsonpath_ng.ext.parser import parse
 
 from naftiko.errors import ShapingError
 from naftiko.expressions import ExpressionError

@@ -13,6 +13,9 @@ from naftiko.values import JsonValue
 MAX_PROBLEMS = 100
 """More than these are not listed: past it one cause is repeating itself."""
 
+MAX_COMPARED = 100
+"""Longer names are like no other; comparing them would only cost time."""
+
 
 class ExitCode(IntEnum):
     """What the process answers with."""
@@ -127,6 +130,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
     "get-custmer", ["get-customer"] -> "get-customer"
     """
+    if len(name) > MAX_COMPARED:
+        return None
     names = list(known)
     lowered = {candidate.lower(): candidate for candidate in names}
     if name.lower() in lowered:

@@ -174,7 +174,7 @@ def _word(
     kind = error.kind.name
     detail = error.kind.as_dict()
     if kind in ("additionalProperties", "unevaluatedProperties"):
-        unexpected = [str(name) for name in detail["unexpected"]]
+        unexpected = [str(name) for name in detail["unexpected"][:MAX_FIELD_ERRORS]]
         hints = known if not path else ()
         return [
             _field((*path, name), "is not known here", place_of, did_you_mean(name, hints))

@@ -39,9 +39,11 @@ def list_all(backend: Backend, request: Request) -> JsonObject:
 def apply(backend: Backend, arn: str, added: Iterable[Mapping[str, str]]) -> None:
     """Put tags on a resource.
 
-    Raises: TooManyTags.
+    Raises: ValidationException for a tag without a key; TooManyTags.
     """
     new = [dict(each) for each in added]
+    if not all(each.get("key") for each in new):
+        raise faults.fault("ValidationException", "A tag must have a key")
     kept = backend.tagger.get_tag_dict_for_resource(arn)
     if len(kept.keys() | {each.get("key") for each in new}) > MOST_TAGS:
         raise faults.fault("TooManyTags", f"Too many tags: '{arn}'", resourceName=arn)

@@ -107,3 +107,8 @@ def test_tags(steps: Any, client: Any) -> None:
     assert steps.refusal("tag_resource", resourceArn=arn, tags=many) == "TooManyTags"
     nowhere = f"{arn}-nowhere"
     assert steps.refusal("list_tags_for_resource", resourceArn=nowhere) == "ResourceNotFound"
+
+
+def test_a_tag_without_a_key_is_refused(steps: Any) -> None:
+    tags = [{"value": "v"}]
+    assert steps.refusal("create_activity", name="keyless", tags=tags) == "ValidationException"

@@ -111,3 +111,10 @@ def test_a_pattern_that_backtracks_without_end_is_cut_off() -> None:
 
     with pytest.raises(InputError):
         table.check({"a": "a" * 5000 + "!"})
+
+
+def test_very_many_unknown_names_are_cut_short() -> None:
+    with pytest.raises(InputError) as caught:
+        TABLE.check({"name": "a", **{f"unknown-{number}": 1 for number in range(20_000)}})
+
+    assert len(caught.value.fields) == 50

@@ -1,0 +1,190 @@
+"""The parsers of the command line and `schemas/` -> the pages of `docs/reference`.
+
+`python docs/generate.py` writes them; with `--check` it fails where one is not as it would be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from naftiko.cli.main import COMMANDS, build_parser
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs" / "reference"
+SCHEMA = ROOT / "schemas" / "capability.schema.json"
+NOTE = "<!-- Written by docs/generate.py (make docs). Do not edit. -->"
+
+EXIT_CODES = """\
+## Exit codes
+
+| code | means |
+|---|---|
+| 0 | fine; a server that SIGTERM stopped |
+| 1 | the file has errors (with `--strict`: warnings); `call`: the call failed |
+| 2 | wrong usage; `call`: wrong arguments |
+| 3 | cannot start: a port is taken, a variable has no value, a file is missing |
+| 70 | a bug in naftiko |
+| 130 | interrupted with Ctrl-C |
+
+Data goes to stdout, the rest to stderr. `NO_COLOR` turns colours off."""
+
+
+def main() -> int:
+    """Write or check the pages."""
+    pages = {"cli.md": cli_page(), "capability-file.md": schema_page()}
+    if "--check" not in sys.argv[1:]:
+        FOLDER.mkdir(exist_ok=True)
+        for name, text in pages.items():
+            (FOLDER / name).write_text(text, encoding="utf-8")
+        return 0
+    stale = [name for name, text in pages.items() if _current(name) != text]
+    for name in stale:
+        print(f"docs/reference/{name} is out of date: run `make docs`", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def _current(name: str) -> str | None:
+    path = FOLDER / name
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def cli_page() -> str:
+    """Return the page of the command line."""
+    parts = ["# Command line", NOTE, *(_command(name) for name in COMMANDS), EXIT_CODES]
+    return "\n\n".join(parts) + "\n"
+
+
+def _command(name: str) -> str:
+    parser = _parser_of(name)
+    actions = [
+        action
+        for action in parser._actions  # argparse has no public list of them
+        if not isinstance(action, argparse._HelpAction)
+    ]
+    rows = [f"| {_spelling(action)} | {_cell(_help(action))} |" for action in actions]
+    usage = " ".join(_usage(action) for action in sorted(actions, key=_is_option))
+    sentence = f"{COMMANDS[name][0].upper()}{COMMANDS[name][1:]}."
+    table = ["| argument | means |", "|---|---|", *rows]
+    return "\n\n".join(
+        [f"## naftiko {name}", sentence, f"```\nnaftiko {name} {usage}\n```", "\n".join(table)]
+    )
+
+
+def _parser_of(name: str) -> argparse.ArgumentParser:
+    for action in build_parser(name)._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            parser: argparse.ArgumentParser = action.choices[name]
+            return parser
+    raise LookupError(name)
+
+
+def _is_option(action: argparse.Action) -> bool:
+    return bool(action.option_strings)
+
+
+def _value(action: argparse.Action) -> str:
+    if action.nargs == 0:
+        return ""
+    if action.choices:
+        return "|".join(map(str, action.choices))
+    return str(action.metavar or action.dest.upper())
+
+
+def _spelling(action: argparse.Action) -> str:
+    value = _value(action)
+    names = action.option_strings or [value]
+    shown = f"{', '.join(names)} {value}" if action.option_strings else value
+    return _cell(f"`{shown.strip()}`")
+
+
+def _usage(action: argparse.Action) -> str:
+    value = _value(action)
+    more = "..." if action.nargs == "+" or isinstance(action, argparse._AppendAction) else ""
+    if action.option_strings:
+        return f"[{f'{action.option_strings[0]} {value}'.strip()}]{more}"
+    return f"[{value}]" if action.nargs == "?" else f"{value}{more}"
+
+
+def _help(action: argparse.Action) -> str:
+    text = action.help or ""
+    if action.choices and not text:
+        return f"(default: {action.default})"
+    return text
+
+
+def schema_page() -> str:
+    """Return the page of the capability file: a table for each object of the schema."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    parts = ["# Capability file", NOTE, schema["description"], _members(schema)]
+    for name, definition in schema["$defs"].items():
+        parts += _definition(name, definition)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _definition(name: str, definition: dict[str, Any]) -> Iterator[str]:
+    yield f"## {name}"
+    yield definition.get("description", "")
+    if "properties" in definition:
+        yield _members(definition)
+    else:
+        yield "; ".join(_constraints(definition))
+
+
+def _members(definition: dict[str, Any]) -> str:
+    required = set(definition.get("required", ()))
+    rows = [
+        f"| `{name}`{' *' if name in required else ''} | {_cell(_type(member))} "
+        f"| {_cell(_text(member))} |"
+        for name, member in definition["properties"].items()
+        if isinstance(member, dict)
+    ]
+    foot = ["", "\\* required"] if required else []
+    return "\n".join(["| member | is | means |", "|---|---|---|", *rows, *foot])
+
+
+def _type(member: dict[str, Any]) -> str:
+    if "$ref" in member:
+        name = member["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "const" in member:
+        return f"`{member['const']}`"
+    if "enum" in member:
+        return " or ".join(f"`{item}`" for item in member["enum"])
+    if "anyOf" in member or "oneOf" in member:
+        return " or ".join(dict.fromkeys(map(_type, member.get("anyOf", member.get("oneOf")))))
+    types = member.get("type", "any")
+    shown = " or ".join(types) if isinstance(types, list) else str(types)
+    items = member.get("items")
+    return f"{shown} of {_type(items)}" if isinstance(items, dict) and items else shown
+
+
+def _text(member: dict[str, Any]) -> str:
+    notes = [member["description"]] if "description" in member else []
+    if "default" in member:
+        notes.append(f"Default: `{json.dumps(member['default'], ensure_ascii=False)}`.")
+    if member.get("deprecated"):
+        notes.append("Deprecated.")
+    return " ".join(notes)
+
+
+def _constraints(definition: dict[str, Any]) -> Iterator[str]:
+    yield _type(definition)
+    if "pattern" in definition:
+        yield f"matches `{definition['pattern']}`"
+    examples: Iterable[object] = definition.get("examples", ())
+    shown = ", ".join(f"`{json.dumps(item, ensure_ascii=False)}`" for item in examples)
+    if shown:
+        yield f"such as {shown}"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

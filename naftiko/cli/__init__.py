@@ -1,0 +1,1 @@
+"""The command `naftiko`: the only place that prints. Each command is a file of its name."""

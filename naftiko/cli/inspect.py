@@ -1,0 +1,206 @@
+"""`naftiko inspect FILE`: routes, tools, calls and inputs, as a table or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+
+from naftiko.capability import operations_of
+from naftiko.cli import arguments as common
+from naftiko.cli.console import Console
+from naftiko.cli.loading import check, load_options, refuse, show_warnings
+from naftiko.errors import ExitCode
+from naftiko.plan.call import CallPlan
+from naftiko.plan.capability import (
+    AdapterPlan,
+    CapabilityPlan,
+    McpAdapterPlan,
+    OperationPlan,
+    RestAdapterPlan,
+)
+from naftiko.values import JsonObject, JsonValue
+
+MAX_INPUTS_SHOWN = 6
+
+_HINT_NAMES = {
+    "read_only": "readOnly",
+    "destructive": "destructive",
+    "idempotent": "idempotent",
+    "open_world": "openWorld",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    common.add_file(parser)
+    common.add_loading(parser)
+    common.add_read_only(parser)
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="a table or JSON (default: text)"
+    )
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Print what the file serves. Variables without a value are no obstacle."""
+    options = load_options(arguments)
+    checked = check(arguments.file, options, console)
+    refuse(checked, strict=options.strict)
+    show_warnings(checked, console, verbose=arguments.verbose)
+    assert checked.plan is not None
+    if arguments.format == "json":
+        console.data(json.dumps(to_json(checked.plan), indent=2, ensure_ascii=False))
+    else:
+        console.data("\n".join(to_lines(checked.plan)))
+    return ExitCode.OK
+
+
+def to_lines(plan: CapabilityPlan) -> list[str]:
+    """Return the plan as tables."""
+    lines = [f"{plan.info.label or 'capability'} ({plan.path})"]
+    clients = [
+        (namespace, client.type_, _count(len(client.operation_names()), "operation"))
+        for namespace, client in plan.clients.items()
+    ]
+    if clients:
+        lines += ["", "consumes", *_table([], clients)]
+    for adapter in plan.adapters:
+        lines += ["", *_adapter_lines(adapter)]
+    if plan.disabled:
+        rows = [(item.adapter, item.name, item.problem.message) for item in plan.disabled]
+        lines += ["", "not served", *_table([], rows)]
+    return [*lines, "", "* required"]
+
+
+def _adapter_lines(adapter: AdapterPlan) -> list[str]:
+    if isinstance(adapter, RestAdapterPlan):
+        header = ["METHOD", "PATH", "NAME", "CALLS", "INPUTS"]
+        rows: list[Sequence[str]] = [
+            (
+                item.method,
+                route.path,
+                item.operation.name,
+                _call(item.operation),
+                _inputs(item.operation),
+            )
+            for route in adapter.routes
+            for item in route.operations
+        ]
+    else:
+        header = ["TOOL", "CALLS", "HINTS", "INPUTS"]
+        rows = [
+            (tool.name, _call(tool), ", ".join(_hints(tool)), _inputs(tool))
+            for tool in adapter.tools
+        ]
+    counted = _count(len(rows), "route" if isinstance(adapter, RestAdapterPlan) else "tool")
+    return [f"{_title(adapter)}: {counted}", *_table(header, rows)]
+
+
+def _title(adapter: AdapterPlan) -> str:
+    kind = "mcp" if isinstance(adapter, McpAdapterPlan) else "rest"
+    where = "stdio" if adapter.port is None else f"{adapter.address or '127.0.0.1'}:{adapter.port}"
+    auth = f", {adapter.auth.type_} authentication" if adapter.auth else ""
+    return f"{kind} {adapter.namespace} on {where}{auth}"
+
+
+def _call(operation: OperationPlan) -> str:
+    plan = operation.plan
+    return plan.operation.address if isinstance(plan, CallPlan) else "(mock)"
+
+
+def _inputs(operation: OperationPlan) -> str:
+    inputs = sorted(operation.inputs.inputs, key=lambda item: not item.required)
+    names = [f"{item.name}{'*' if item.required else ''}" for item in inputs]
+    more = len(names) - MAX_INPUTS_SHOWN
+    if more > 1:
+        names = [*names[:MAX_INPUTS_SHOWN], f"{more} more"]
+    return ", ".join(names)
+
+
+def _hints(operation: OperationPlan) -> list[str]:
+    return [
+        name if getattr(operation.hints, field) else f"not {name}"
+        for field, name in _HINT_NAMES.items()
+        if getattr(operation.hints, field) is not None
+    ]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return rows with their columns aligned, the last one as long as it is."""
+    listed = [*([header] if header else []), *rows]
+    if not listed:
+        return ["  (none)"]
+    widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
+    return [f"  {'  '.join(map(str.ljust, row, widths))}".rstrip() for row in listed]
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def to_json(plan: CapabilityPlan) -> JsonObject:
+    """Return the plan as JSON: the same as the tables, with schemas."""
+    consumes: list[JsonValue] = [
+        {
+            "namespace": namespace,
+            "type": client.type_,
+            "operations": list[JsonValue](client.operation_names()),
+        }
+        for namespace, client in plan.clients.items()
+    ]
+    disabled: list[JsonValue] = [
+        {
+            "adapter": item.adapter,
+            "name": item.name,
+            "code": item.problem.code,
+            "message": item.problem.message,
+        }
+        for item in plan.disabled
+    ]
+    return {
+        "path": plan.path,
+        "label": plan.info.label,
+        "description": plan.info.description,
+        "consumes": consumes,
+        "exposes": [_adapter_json(adapter) for adapter in plan.adapters],
+        "disabled": disabled,
+    }
+
+
+def _adapter_json(adapter: AdapterPlan) -> JsonObject:
+    out: JsonObject = {
+        "type": "mcp" if isinstance(adapter, McpAdapterPlan) else "rest",
+        "namespace": adapter.namespace,
+        "address": adapter.address,
+        "port": adapter.port,
+        "authentication": adapter.auth.type_ if adapter.auth else None,
+    }
+    if isinstance(adapter, McpAdapterPlan):
+        out["transport"] = adapter.transport
+        out["tools"] = [_operation_json(tool) for tool in operations_of(adapter)]
+        return out
+    out["routes"] = [
+        {"method": item.method, "path": route.path, **_operation_json(item.operation)}
+        for route in adapter.routes
+        for item in route.operations
+    ]
+    return out
+
+
+def _operation_json(operation: OperationPlan) -> JsonObject:
+    plan = operation.plan
+    hints: JsonObject = {
+        name: getattr(operation.hints, field)
+        for field, name in _HINT_NAMES.items()
+        if getattr(operation.hints, field) is not None
+    }
+    return {
+        "name": operation.name,
+        "description": operation.description,
+        "calls": plan.operation.address if isinstance(plan, CallPlan) else None,
+        "effect": operation.effect.value,
+        "hints": hints,
+        "inputs": dict(operation.inputs.schema),
+        "output": dict(operation.output_schema) if operation.output_schema else None,
+        "location": str(operation.location),
+    }

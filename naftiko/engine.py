@@ -1,0 +1,294 @@
+"""Calls the stages in order: the only module that knows them all.
+
+path -> Document -> Capability -> ResolvedCapability -> CapabilityPlan. Servers and the CLI take it
+from there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from naftiko.errors import Problem, Problems, Severity, SpecError, StartError, ValidationError
+from naftiko.plan.capability import CapabilityPlan
+from naftiko.plan.masking import Masker
+from naftiko.source import Source
+
+if TYPE_CHECKING:
+    from naftiko.consumes.python.adapter import Function
+    from naftiko.document.nodes import Document
+    from naftiko.model.capability import Capability as CapabilityModel
+    from naftiko.plan.ports import ClientAdapter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """What loading depends on beside the file.
+
+    `environment` is the process environment unless given; `env_file` is laid over it. `workspace`
+    is the folder that files may be read from. `strict` turns every warning into a refusal.
+    `read_only` leaves out every route and tool that changes something. `functions` are Python
+    functions by `namespace.operation`. `sandbox` keeps every AWS call on the embedded AWS.
+    """
+
+    environment: Mapping[str, str] | None = None
+    env_file: Path | None = None
+    workspace: Path | None = None
+    strict: bool = False
+    read_only: bool = False
+    functions: Mapping[str, Function] = field(default_factory=dict)
+    sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What loading a file found. `plan` is None where the file cannot be served.
+
+    `missing` are the bound variables without value that something uses; they keep a capability
+    from starting, not from being checked. `sources` are the texts of the files read, by path.
+    """
+
+    path: str
+    plan: CapabilityPlan | None
+    problems: tuple[Problem, ...]
+    missing: tuple[Problem, ...]
+    sources: Mapping[str, Source]
+    masker: Masker
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that keep the file from being served."""
+        return tuple(item for item in self.problems if item.severity is Severity.ERROR)
+
+
+def check_capability(
+    path: str | Path, options: LoadOptions | None = None, masker: Masker | None = None
+) -> Checked:
+    """Take a file through every stage and return what came of it. Bad input never raises.
+
+    A `masker` that is given learns the file's secrets as they are found.
+
+    Raises: StartError where the env file cannot be read.
+    """
+    from naftiko.document.reader import load_document
+
+    options = options or LoadOptions()
+    masker = masker or Masker()
+    try:
+        document = load_document(path)
+    except SpecError as error:
+        return _refused(str(path), error.problems, masker, _source_of(path))
+    return _check_document(document, Path(path), options, masker)
+
+
+def _check_document(
+    document: Document, path: Path, options: LoadOptions, masker: Masker
+) -> Checked:
+    from naftiko.consumes.registry import CLIENT_ADAPTERS
+    from naftiko.model.build import build_capability
+    from naftiko.plan.clients import Clients
+    from naftiko.plan.compiler import CapabilityCompiler
+    from naftiko.plan.operations import OperationCompiler
+    from naftiko.plan.ports import ClientContext
+    from naftiko.plan.templates import PlanTemplates
+    from naftiko.resolve.capability import resolve_capability
+    from naftiko.resolve.files import workspace_root
+    from naftiko.validate.schema import schema_findings
+
+    problems = Problems()
+    model = build_capability(document, problems)
+    environment = read_environment(options)
+    root = options.workspace or workspace_root(path)
+    resolved = resolve_capability(
+        model, path=path, root=root, environment=environment, problems=problems
+    )
+    for secret in resolved.variables.secrets():
+        masker.add(secret)
+    templates = PlanTemplates(
+        variables=resolved.variables,
+        namespaces=frozenset(entry.namespace for entry in model.exposes if entry.namespace),
+        problems=problems,
+        masker=masker,
+    )
+    context = ClientContext(
+        problems=problems,
+        templates=templates,
+        environment=environment,
+        bound=resolved.variables.value,
+        workspace_root=root,
+        add_secret=masker.add,
+        sandbox=options.sandbox,
+    )
+    clients = Clients(
+        consumes=resolved.consumes,
+        types=CLIENT_ADAPTERS,
+        context=context,
+        problems=problems,
+        compiled=_functions(options, resolved.consumes),
+    )
+    compiler = CapabilityCompiler(
+        capability=model,
+        operations=OperationCompiler(
+            clients=clients,
+            templates=templates,
+            problems=problems,
+            read_only=options.read_only,
+        ),
+        templates=templates,
+        problems=problems,
+        masker=masker,
+    )
+    plan = compiler.compile()
+    _check_something_is_served(plan, model, problems)
+    _add_findings(schema_findings(document), problems)
+    return Checked(
+        path=document.path,
+        plan=plan,
+        problems=problems.sorted(),
+        missing=tuple(_missing(templates)),
+        sources={
+            item.path: Source(item.path, item.text)
+            for item in (document, *resolved.documents.values())
+        },
+        masker=masker,
+    )
+
+
+def _add_findings(findings: list[Problem], problems: Problems) -> None:
+    """Add what the schema finds, but where a stage has said something more precise already."""
+    from naftiko.validate.schema import unsaid
+
+    if any(item.code == "not-a-capability" for item in problems.errors):
+        return
+    problems.extend(unsaid(findings, problems))
+
+
+def load_plan(path: str | Path, options: LoadOptions | None = None) -> Checked:
+    """Take a file through every stage, ready to be served.
+
+    Raises: SpecError where the file has errors (or warnings, when strict); StartError where a bound
+    variable that something uses has no value.
+    """
+    options = options or LoadOptions()
+    checked = check_capability(path, options)
+    refuse_problems(checked, strict=options.strict)
+    refuse_missing(checked)
+    return checked
+
+
+def refuse_missing(checked: Checked) -> None:
+    """Raise if a bound variable that something uses has no value.
+
+    Raises: StartError, which names all of them.
+    """
+    if not checked.missing:
+        return
+    names = "; ".join(f"{item.message} ({item.location})" for item in checked.missing)
+    raise StartError(
+        f"variables without a value are used: {names}",
+        hint="set them in the environment, with --env-file, or in the bound file",
+    )
+
+
+def refuse_problems(checked: Checked, *, strict: bool) -> None:
+    """Raise what keeps the file from being served.
+
+    Raises: SpecError.
+    """
+    wanted = Severity.WARNING if strict else Severity.ERROR
+    if checked.plan is None or any(item.severity <= wanted for item in checked.problems):
+        raise ValidationError(checked.problems)
+
+
+def read_environment(options: LoadOptions) -> dict[str, str]:
+    """Return the environment with the env file laid over it.
+
+    Raises: StartError where the env file cannot be read.
+    """
+    environment = dict(os.environ if options.environment is None else options.environment)
+    if options.env_file is None:
+        return environment
+    from dotenv import dotenv_values
+
+    if not options.env_file.is_file():
+        raise StartError(f"the env file {options.env_file} does not exist")
+    try:
+        values = dotenv_values(options.env_file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"the env file {options.env_file} cannot be read: {error}") from error
+    environment.update({name: value for name, value in values.items() if value is not None})
+    return environment
+
+
+def _functions(options: LoadOptions, consumes: Mapping[str, object]) -> dict[str, ClientAdapter]:
+    if not options.functions:
+        return {}
+    from naftiko.consumes.python import compile_functions
+
+    adapters = compile_functions(options.functions)
+    for namespace in adapters:
+        if namespace in consumes:
+            raise StartError(
+                f"functions are registered under `{namespace}`, which the file consumes already",
+                hint="register them under another namespace",
+            )
+    return adapters
+
+
+def _check_something_is_served(
+    plan: CapabilityPlan, model: CapabilityModel, problems: Problems
+) -> None:
+    """A file of which nothing can be served is refused, unless it is made to be imported."""
+    served = any(_operation_count(adapter) for adapter in plan.adapters)
+    if served or not plan.disabled:
+        return
+    problems.error(
+        "nothing-to-serve",
+        f"none of the {len(plan.disabled)} routes and tools can be served",
+        model.location,
+        "see the warnings for the reason of each",
+    )
+
+
+def _operation_count(adapter: object) -> int:
+    from naftiko.plan.capability import RestAdapterPlan
+
+    if isinstance(adapter, RestAdapterPlan):
+        return sum(len(route.operations) for route in adapter.routes)
+    return len(getattr(adapter, "tools", ()))
+
+
+def _missing(templates: object) -> list[Problem]:
+    from naftiko.plan.templates import PlanTemplates
+
+    assert isinstance(templates, PlanTemplates)
+    found = Problems()
+    for item in templates.missing:
+        found.warn(
+            "missing-variable",
+            f"`{item.name}` is used, but {item.origin} has no value",
+            item.location,
+            "set it before you run the capability",
+        )
+    return list(found)
+
+
+def _refused(
+    path: str, problems: tuple[Problem, ...], masker: Masker, sources: Mapping[str, Source]
+) -> Checked:
+    return Checked(
+        path=path, plan=None, problems=problems, missing=(), sources=sources, masker=masker
+    )
+
+
+def _source_of(path: str | Path) -> dict[str, Source]:
+    """Return the text of a file that did not load, as far as it can be shown."""
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(1024 * 1024).decode("utf-8", errors="replace")
+    except OSError:
+        return {}
+    return {str(path): Source(str(path), text)}

@@ -1,0 +1,190 @@
+"""Loaded capabilities -> listening servers, all in one process and one event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from naftiko.errors import StartError, did_you_mean
+from naftiko.plan.capability import AdapterPlan, McpAdapterPlan, RestAdapterPlan
+from naftiko.plan.masking import JoinedMasker
+
+if TYPE_CHECKING:
+    import signal
+
+    from starlette.types import ASGIApp
+
+    from naftiko.capability import Capability
+    from naftiko.exposes.host import Host, Listener
+    from naftiko.exposes.mcp.app import McpApp
+
+T = TypeVar("T")
+
+DEFAULT_ADDRESS = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """How capabilities are served.
+
+    `host` overrides every adapter's address, `ports` one adapter's port by namespace (0: any free
+    one), `only` serves just these namespaces. `insecure` lets an adapter without authentication
+    listen beyond this machine.
+    """
+
+    host: str | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
+    only: Sequence[str] = ()
+    insecure: bool = False
+    drain_s: float = 10.0
+
+
+def build_host(
+    capabilities: Sequence[Capability],
+    options: ServeOptions,
+    on_started: Callable[[Host], None] | None = None,
+) -> Host:
+    """Return a host for every HTTP adapter of the capabilities, not yet bound.
+
+    Raises: StartError for an unknown namespace, or where nothing is left to serve.
+    """
+    from naftiko.exposes.host import Host
+
+    pairs = [
+        (capability, adapter)
+        for capability in capabilities
+        for adapter in capability.plan.adapters
+        if adapter.port is not None
+    ]
+    _check_names(pairs, options)
+    chosen = [
+        _listener(capability, adapter, options)
+        for capability, adapter in pairs
+        if not options.only or adapter.namespace in options.only
+    ]
+    if not chosen:
+        raise StartError(
+            "nothing listens: the capability exposes no adapter over HTTP",
+            hint="an MCP adapter with `transport: stdio` is served with --stdio NAMESPACE",
+        )
+    host = Host(
+        chosen,
+        insecure=options.insecure,
+        drain_s=options.drain_s,
+        masker=JoinedMasker(capability.plan.masker for capability in capabilities),
+        on_started=None if on_started is None else lambda: on_started(host),
+    )
+    return host
+
+
+async def serve_capabilities(
+    capabilities: Sequence[Capability],
+    options: ServeOptions | None = None,
+    on_started: Callable[[Host], None] | None = None,
+) -> signal.Signals | None:
+    """Serve until a signal stops it, then close the capabilities' connections; returns the signal.
+
+    Raises: StartError where a port is taken or an address needs authentication.
+    """
+    host = build_host(capabilities, options or ServeOptions(), on_started)
+    try:
+        await host.serve()
+        return host.stopped_by
+    finally:
+        for capability in capabilities:
+            await capability.close()
+
+
+def serve(
+    *capabilities: Capability,
+    options: ServeOptions | None = None,
+    on_started: Callable[[Host], None] | None = None,
+) -> None:
+    """Serve from code that is not async; returns after SIGINT or SIGTERM.
+
+    Raises: StartError where a port is taken or an address needs authentication.
+    """
+    run_async(serve_capabilities(capabilities, options, on_started))
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the fastest loop there is and return what it gives."""
+    import asyncio
+
+    try:
+        import uvloop
+    except ImportError:  # not made for this platform
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _check_names(pairs: Sequence[tuple[Capability, AdapterPlan]], options: ServeOptions) -> None:
+    known = [adapter.namespace for _, adapter in pairs]
+    for name in (*options.only, *options.ports):
+        if name not in known:
+            raise StartError(
+                f"no adapter has the namespace `{name}`", hint=did_you_mean(name, known)
+            )
+    twice = sorted({name for name in known if known.count(name) > 1})
+    if twice:
+        raise StartError(f"two capabilities expose the namespace `{twice[0]}`")
+
+
+def _listener(capability: Capability, adapter: AdapterPlan, options: ServeOptions) -> Listener:
+    from naftiko.exposes.host import Listener
+
+    port = options.ports.get(adapter.namespace, adapter.port or 0)
+    address = options.host or adapter.address or DEFAULT_ADDRESS
+    if isinstance(adapter, RestAdapterPlan):
+        return Listener(
+            name=adapter.namespace,
+            address=address,
+            port=port,
+            app_factory=_rest_factory(capability, adapter),
+            authenticated=adapter.auth is not None,
+        )
+    mcp = _McpFactory(capability, adapter, address)
+    return Listener(
+        name=adapter.namespace,
+        address=address,
+        port=port,
+        app_factory=mcp.build,
+        authenticated=adapter.auth is not None,
+        kind="mcp",
+        # The SDK takes 0.6 s to import; REST callers need not wait for it.
+        lazy=True,
+        on_stop=mcp.drain,
+    )
+
+
+def _rest_factory(capability: Capability, adapter: RestAdapterPlan) -> Callable[[], ASGIApp]:
+    def build() -> ASGIApp:
+        from naftiko.exposes.rest import rest_app
+
+        return rest_app(adapter, info=capability.plan.info, masker=capability.plan.masker)
+
+    return build
+
+
+class _McpFactory:
+    """Builds an MCP app when the host asks for it, and ends its idle streams when it stops."""
+
+    def __init__(self, capability: Capability, adapter: McpAdapterPlan, address: str) -> None:
+        self._plan = capability.plan
+        self._adapter = adapter
+        self._address = address
+        self._app: McpApp | None = None
+
+    def build(self) -> ASGIApp:
+        from naftiko.exposes.mcp import mcp_app
+
+        self._app = mcp_app(
+            self._adapter, info=self._plan.info, masker=self._plan.masker, host=self._address
+        )
+        return self._app
+
+    def drain(self) -> None:
+        if self._app is not None:
+            self._app.drain()

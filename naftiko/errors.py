@@ -270,7 +270,3 @@ class DeadlineError(RunError):
     message: str = "the consumed API did not answer in time"
     status: int = 504
     retryable: bool = True
-
-
-class FeatureMissing(StartError):
-    """A feature needs an extra that is not installed; the hint has the install command."""

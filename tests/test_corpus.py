@@ -5,7 +5,6 @@ They lie beside the project; the tests skip where they are absent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,8 +43,8 @@ def refusal(path: Path) -> str | None:
 
 
 @pytest.fixture(params=FILES, ids=lambda path: str(path.relative_to(CORPUS)))
-def checked(request: pytest.FixtureRequest) -> Iterator[tuple[Path, Checked]]:
-    yield request.param, check_capability(request.param, LoadOptions(environment=ENVIRONMENT))
+def checked(request: pytest.FixtureRequest) -> tuple[Path, Checked]:
+    return request.param, check_capability(request.param, LoadOptions(environment=ENVIRONMENT))
 
 
 @needs_corpus

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 
 from naftiko.capability import Capability, value_of
 from naftiko.cli import arguments as common
@@ -13,9 +14,10 @@ from naftiko.cli.console import Console
 from naftiko.cli.loading import load_options, maybe_sandbox, open_capability
 from naftiko.errors import ExitCode, InputError, RunError
 from naftiko.plan.inputs import InputTable
+from naftiko.plan.masking import Masker, mask_json
 from naftiko.plan.ports import Result
 from naftiko.serving import run_async
-from naftiko.values import JsonObject, JsonValue
+from naftiko.values import MISSING, JsonObject, JsonValue
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +66,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             result = run_async(_call(capability, arguments.operation, given))
         except RunError as error:
             return _failed(error, arguments.operation, console)
+    if result.failed:
+        # Careless APIs repeat the credentials they were sent in their errors.
+        result = masked(result, capability.plan.masker)
     return _print(result, arguments.operation, console)
 
 
@@ -101,6 +106,18 @@ def _read_object(text: str | None, parser: argparse.ArgumentParser) -> JsonObjec
     if not isinstance(value, dict):
         parser.error('argument --json: must be a JSON object, such as \'{"name": "x"}\'')
     return value
+
+
+def masked(result: Result, masker: Masker) -> Result:
+    """Return a failure with every secret in it masked."""
+    value = result.value
+    raw = result.raw
+    return replace(
+        result,
+        value=value if value is MISSING else mask_json(value, masker),
+        raw=raw
+        and masker(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape"),
+    )
 
 
 def _print(result: Result, operation: str, console: Console) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from naftiko.document.nodes import Mapping, Node, Scalar
 from naftiko.model.parameters import InputParameter, OutputParameter
@@ -135,7 +135,8 @@ class ConsumesAws:
 class Import:
     """An entry of `consumes` that stands in another file.
 
-    `import_` names the namespace to pick (None: all of them), `as_` renames it, `path` is `location` (or `from`).
+    `import_` names the namespace to pick (None: all of them), `as_` renames it, `path` is
+    `location` (or `from`).
     """
 
     import_: Scalar | None
@@ -153,4 +154,4 @@ class UnknownConsumes:
     location: Location
 
 
-Consumes: TypeAlias = Union[ConsumesHttp, ConsumesAws, UnknownConsumes]
+Consumes: TypeAlias = ConsumesHttp | ConsumesAws | UnknownConsumes

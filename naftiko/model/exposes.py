@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from naftiko.document.nodes import Mapping, Scalar
 from naftiko.model.consumes import Authentication
@@ -88,4 +88,4 @@ class UnknownExposes:
     location: Location
 
 
-Exposes: TypeAlias = Union[ExposesRest, ExposesMcp, UnknownExposes]
+Exposes: TypeAlias = ExposesRest | ExposesMcp | UnknownExposes

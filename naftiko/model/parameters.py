@@ -32,7 +32,7 @@ class InputParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputParameter:
-    """A shape of an output: mapped from a value, or given as `value`. Nested by `properties`, `items`.
+    """A shape of an output: mapped, or given as `value`. Nested by `properties`, `items`.
 
     `mapping` and `value` stay scalars, so that errors in them point to their characters.
     """
@@ -51,7 +51,7 @@ class OutputParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithEntry:
-    """One entry of `with`: what is passed under `name`. `value` is any JSON value with templates."""
+    """One entry of `with`: what is passed under `name`, any JSON value with templates."""
 
     name: str
     value: Node

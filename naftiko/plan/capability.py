@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from naftiko.errors import Problem
 from naftiko.model.capability import Info
@@ -17,7 +17,7 @@ from naftiko.plan.ports import ClientAdapter, Effect
 from naftiko.source import Location
 from naftiko.values import JsonSchema
 
-Plan: TypeAlias = Union[CallPlan, MockPlan]
+Plan: TypeAlias = CallPlan | MockPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class McpAdapterPlan:
     location: Location
 
 
-AdapterPlan: TypeAlias = Union[RestAdapterPlan, McpAdapterPlan]
+AdapterPlan: TypeAlias = RestAdapterPlan | McpAdapterPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,8 @@ class Clients:
             )
         found = client.operation(name)
         if found is None:
-            near = did_you_mean(name, client.operation_names())
+            addresses = [f"{namespace}.{known}" for known in client.operation_names()]
+            near = did_you_mean(target.text, addresses)
             raise leave_out(
                 "unknown-operation",
                 f"call names `{target.text}`, which `{namespace}` does not define",

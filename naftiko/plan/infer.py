@@ -14,16 +14,45 @@ from naftiko.model.parameters import InputParameter
 from naftiko.plan.call import Argument
 from naftiko.plan.inputs import Input
 from naftiko.plan.ports import Parameter
-from naftiko.plan.values import ConstantValue, TextValue
+from naftiko.plan.values import TextValue
 from naftiko.values import JsonObject, JsonValue
 
 PATH_VARIABLE = re.compile(r"\{\{?\s*([A-Za-z0-9_.*-]+)\s*\}?\}")
 BODYLESS = frozenset({"GET", "HEAD", "DELETE"})
 STANDARD_HEADERS = frozenset(
-    """accept accept-charset accept-encoding accept-language authorization cache-control connection
-    content-encoding content-length content-type cookie date expect forwarded from host
-    if-match if-modified-since if-none-match if-range origin pragma proxy-authorization range
-    referer te trailer transfer-encoding upgrade user-agent via""".split()
+    [
+        "accept",
+        "accept-charset",
+        "accept-encoding",
+        "accept-language",
+        "authorization",
+        "cache-control",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "date",
+        "expect",
+        "forwarded",
+        "from",
+        "host",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "origin",
+        "pragma",
+        "proxy-authorization",
+        "range",
+        "referer",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "via",
+    ]
 )
 """Never read as an input by its name alone: clients send these for themselves."""
 
@@ -221,7 +250,7 @@ def _compiles(pattern: str) -> bool:
 
 
 def argument_parameter(argument: Argument, parameters: Mapping[str, Parameter]) -> Parameter | None:
-    """Return the parameter an argument fills if it is one whole input, as in `with: {a: rest.b}`."""
+    """Return the parameter that an argument of one whole input fills: `with: {a: rest.b}`."""
     value = argument.value
     if isinstance(value, TextValue) and value.template.is_whole:
         return parameters.get(argument.name)

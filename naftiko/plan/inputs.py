@@ -1,4 +1,4 @@
-"""The inputs of an operation: what may be given, read from text where need be, and checked at once."""
+"""The inputs of an operation: what may be given, read from text, and checked all at once."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from naftiko.values import JsonValue
+
 MASK = "***"
 MIN_LENGTH = 4
 """Shorter values are not masked: they would blot out half of every text, and hide nothing."""

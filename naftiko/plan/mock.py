@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 from naftiko.model.parameters import OutputParameter
 from naftiko.plan.ports import Result
@@ -56,7 +56,7 @@ class MockArray:
         return MISSING if value is MISSING else [value]
 
 
-MockNode: TypeAlias = Union[MockLeaf, MockObject, MockArray]
+MockNode: TypeAlias = MockLeaf | MockObject | MockArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,10 @@ class OperationCompiler:
     disabled: list[Disabled] = field(default_factory=list)
 
     def compile(self, operation: ExposedOperation, setting: Setting) -> OperationPlan | None:
+        """Compile one operation; None where it is left out.
+
+        A template or path that does not parse leaves out its operation, not the file.
+        """
         try:
             called = self._called(operation, setting)
         except ExpressionError as error:
@@ -131,7 +135,7 @@ class OperationCompiler:
             )
         self.problems.warn(
             "bound-by-name",
-            f"`{operation.name}` has no `call`; it calls `{matches[0].address}`, which has its name",
+            f"`{operation.name}` has no `call`; it calls `{matches[0].address}`, of the same name",
             operation.location,
             f"add `call: {matches[0].address}`",
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 from naftiko.expressions.jsonpath import Path, compile_path
 from naftiko.model.parameters import OutputParameter
@@ -127,7 +127,7 @@ class ArrayShape:
         return f"{self.path.text}{inner}"
 
 
-Shape: TypeAlias = Union[GivenShape, MappedShape, NullShape, ObjectShape, ValuesShape, ArrayShape]
+Shape: TypeAlias = GivenShape | MappedShape | NullShape | ObjectShape | ValuesShape | ArrayShape
 
 
 @dataclass(frozen=True, slots=True)

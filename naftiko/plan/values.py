@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 from naftiko.document.nodes import Mapping, Node, Scalar, Sequence
 from naftiko.values import MISSING, JsonObject, JsonValue, Missing
@@ -83,7 +83,7 @@ class ArrayValue:
         return [value for value in rendered if value is not MISSING]
 
 
-ValueTemplate: TypeAlias = Union[ConstantValue, TextValue, ObjectValue, ArrayValue]
+ValueTemplate: TypeAlias = ConstantValue | TextValue | ObjectValue | ArrayValue
 
 
 def compile_value(node: Node, compile_text: Callable[[Scalar], Template]) -> ValueTemplate:

@@ -24,7 +24,7 @@ _PLAIN_VALUES = frozenset({"true", "false", "env", "profile", "off", "on", "defa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """One bound variable. `value` is None when its source has none; `origin` says where it looks."""
+    """One bound variable. `value` is None where its source, which `origin` names, has none."""
 
     name: str
     namespace: str

@@ -21,10 +21,10 @@ from tests.case_files import ROOT
 from tests.live.http.upstream import Upstream, running_upstream
 from tests.live.serving import Served, serving
 
-TOKEN = "canary-token-8d1f"  # noqa: S105  # made up
-FILE_SECRET = "canary-file-77b2"  # noqa: S105  # made up
-SERVER_SECRET = "canary-server-40ce"  # noqa: S105  # made up
-AWS_SECRET = "canary-aws-0c4e"  # noqa: S105  # made up
+TOKEN = "canary-token-8d1f"  # made up
+FILE_SECRET = "canary-file-77b2"  # made up
+SERVER_SECRET = "canary-server-40ce"  # made up
+AWS_SECRET = "canary-aws-0c4e"  # made up
 AWS_KEY = "AKIACANARY0000000001"
 SECRETS = (TOKEN, FILE_SECRET, SERVER_SECRET, AWS_SECRET, AWS_KEY)
 ENVIRONMENT = {
@@ -137,7 +137,11 @@ def test_rest_answers(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     answer = served.request(
-        "rest", method, path, {} if method == "POST" else None, authorization=f"Bearer {SERVER_SECRET}"
+        "rest",
+        method,
+        path,
+        {} if method == "POST" else None,
+        authorization=f"Bearer {SERVER_SECRET}",
     )
 
     assert answer.status != 401 or path == "/deny"

@@ -105,9 +105,7 @@ def test_an_agent_can_do_it_all(served: Served) -> None:
 
 
 async def machine(client: Client, name: str, definition: object) -> str:
-    made = await use(
-        client, "create-state-machine", name=name, definition=definition, roleArn=ROLE
-    )
+    made = await use(client, "create-state-machine", name=name, definition=definition, roleArn=ROLE)
     return str(made["stateMachineArn"])
 
 
@@ -142,9 +140,7 @@ async def versions_and_aliases(client: Client) -> None:
         routingConfiguration=[{"stateMachineVersionArn": second, "weight": 100}],
     )
     described = await use(client, "describe-state-machine-alias", stateMachineAliasArn=alias)
-    assert described["routingConfiguration"] == [
-        {"stateMachineVersionArn": second, "weight": 100}
-    ]
+    assert described["routingConfiguration"] == [{"stateMachineVersionArn": second, "weight": 100}]
     aliases = await use(client, "list-state-machine-aliases", stateMachineArn=arn)
     assert len(aliases["stateMachineAliases"]) == 1
     execution = (await use(client, "start-execution", stateMachineArn=alias))["executionArn"]

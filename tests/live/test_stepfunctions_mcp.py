@@ -109,7 +109,10 @@ def test_lifecycle(served: Served, mode: str) -> None:
 
     async def story() -> None:
         async with connected(served, mode) as client:
-            definition = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 300, "End": True}}}
+            definition = {
+                "StartAt": "W",
+                "States": {"W": {"Type": "Wait", "Seconds": 300, "End": True}},
+            }
             verdict = await use(client, "validate-state-machine-definition", definition=definition)
             assert verdict["result"] == "OK"
             machine = (
@@ -235,7 +238,9 @@ def test_sync_execution(served: Served, mode: str) -> None:
             good = await express("good", pass_machine(Result=1))
             done = await use(client, "start-sync-execution", stateMachineArn=good)
             assert (done["status"], done["output"]) == ("SUCCEEDED", "1")
-            bad = await express("bad", {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Bad"}}})
+            bad = await express(
+                "bad", {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Bad"}}}
+            )
             text = await refused(client, "start-sync-execution", stateMachineArn=bad)
             assert "FAILED" in text
             assert "Bad" in text

@@ -92,7 +92,7 @@ def finished(served: Served, execution: str) -> Any:
 
 
 def test_lifecycle_of_a_machine(served: Served) -> None:
-    """create -> validate -> publish version -> alias -> start -> describe -> history -> stop."""
+    """Create -> validate -> publish version -> alias -> start -> describe -> history -> stop."""
     kind = served.urls[API].rpartition(":")[2]
     definition = {
         "StartAt": "W",
@@ -154,9 +154,7 @@ def test_lifecycle_of_a_machine(served: Served) -> None:
     assert json.loads(running["input"]) == {"order": 1}
     assert running["stateMachineVersionArn"] == version
 
-    in_list = ok(
-        get(served, f"/v1/executions?stateMachineArn={arn(machine)}&statusFilter=RUNNING")
-    )
+    in_list = ok(get(served, f"/v1/executions?stateMachineArn={arn(machine)}&statusFilter=RUNNING"))
     assert [item["executionArn"] for item in in_list["executions"]] == [execution]
 
     history = until(
@@ -199,7 +197,10 @@ def test_activity_worker_loop(served: Served, sandbox: Sandbox) -> None:
     activity = ok(post(served, "/v1/activities", {"name": f"work-{kind}"}))["activityArn"]
     listed = ok(get(served, "/v1/activities"))["activities"]
     assert activity in [item["activityArn"] for item in listed]
-    definition = {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": activity, "End": True}}}
+    definition = {
+        "StartAt": "T",
+        "States": {"T": {"Type": "Task", "Resource": activity, "End": True}},
+    }
     machine = create(served, f"activity-{kind}", definition)
     tasks: list[Answer] = []
     poll = Thread(

@@ -232,9 +232,9 @@ def _check_surroundings(entry: ConsumesAws, service: AwsService, context: Client
             did_you_mean(service.environment.profile, names),
         )
     if service.needs_region:
-        context.problems.warn(
+        context.problems.info(
             "missing-region",
-            f"`{entry.namespace}` has no AWS region",
+            f"`{entry.namespace}` has no AWS region here, so that its calls would fail",
             entry.region.location if entry.region is not None else entry.location,
             "add `region`, or set AWS_REGION where the server runs",
         )

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """Longest message; a longer one is answered with an error and skipped."""
+DRAIN_S = 10.0
+"""How long calls may go on after the client has closed stdin."""
 _CHUNK = 64 * 1024
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -54,24 +56,60 @@ async def _serve_lines(server: Server[Any], source: int, target: int) -> None:
     to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception]()
     to_client, from_server = anyio.create_memory_object_stream[SessionMessage]()
     out = _Writer(target)
-    async with anyio.create_task_group() as group:
-        group.start_soon(_read, _Reader(source), to_server, out)
-        group.start_soon(_write, from_server, out)
-        await server.run(from_client, to_client, server.create_initialization_options())
-        # The reader may still wait for a line nobody will send.
-        group.cancel_scope.cancel()
+    unanswered = _Unanswered()
+    async with anyio.create_task_group() as writing:
+        writing.start_soon(_write, from_server, out, unanswered)
+        async with anyio.create_task_group() as reading:
+            reading.start_soon(_read, _Reader(source), to_server, out, unanswered)
+            await server.run(from_client, to_client, server.create_initialization_options())
+            # The reader may still wait for a line nobody will send.
+            reading.cancel_scope.cancel()
+        # The server is done, so that the writer ends once all it was given is out.
+        await to_client.aclose()
 
 
 async def _read(
-    lines: _Reader, to_server: MemoryObjectSendStream[SessionMessage | Exception], out: _Writer
+    lines: _Reader,
+    to_server: MemoryObjectSendStream[SessionMessage | Exception],
+    out: _Writer,
+    unanswered: _Unanswered,
 ) -> None:
     async with to_server:
         while (line := await lines.next()) is not None:
             message = _message(line)
             if isinstance(message, SessionMessage):
+                unanswered.asked(message)
                 await to_server.send(message)
             elif message is not None:
                 await out.write(error_body(message.code, message.message, message.id))
+        # The end of the input ends every call: `echo ... | naftiko run` still wants its answers.
+        with anyio.move_on_after(DRAIN_S):
+            await unanswered.none()
+
+
+class _Unanswered:
+    """Counts the requests whose answers are not out yet."""
+
+    def __init__(self) -> None:
+        self._ids: set[str | int] = set()
+        self._none = anyio.Event()
+
+    def asked(self, item: SessionMessage) -> None:
+        request_id = getattr(item.message, "id", None)
+        if request_id is not None and hasattr(item.message, "method"):
+            self._ids.add(request_id)
+
+    def answered(self, item: SessionMessage) -> None:
+        if not hasattr(item.message, "method"):
+            self._ids.discard(getattr(item.message, "id", 0))
+            if not self._ids:
+                self._none.set()
+
+    async def none(self) -> None:
+        """Wait until there are none."""
+        while self._ids:
+            self._none = anyio.Event()
+            await self._none.wait()
 
 
 def _message(line: bytes) -> SessionMessage | Fault | None:
@@ -91,11 +129,14 @@ def _message(line: bytes) -> SessionMessage | Fault | None:
         return Fault(code=INVALID_REQUEST, message=text, id=read.id)
 
 
-async def _write(from_server: MemoryObjectReceiveStream[SessionMessage], out: _Writer) -> None:
+async def _write(
+    from_server: MemoryObjectReceiveStream[SessionMessage], out: _Writer, unanswered: _Unanswered
+) -> None:
     async with from_server:
         async for item in from_server:
             text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
             await out.write(text.encode())
+            unanswered.answered(item)
 
 
 class _Reader:

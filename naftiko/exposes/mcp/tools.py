@@ -57,9 +57,7 @@ class ToolTable:
             operation.inputs.prepare()
             name = _free_name(safe_name(operation.name), self._tools)
             self._tools[name] = _publish(name, operation)
-        self.definitions: list[Tool] = [
-            _definition(tool, masker) for tool in self._tools.values()
-        ]
+        self.definitions: list[Tool] = [_definition(tool, masker) for tool in self._tools.values()]
 
     def __iter__(self) -> Iterator[PublishedTool]:
         """Yield the tools."""

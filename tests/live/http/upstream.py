@@ -71,7 +71,9 @@ class Upstream:
         if code == 204:
             return Response(status_code=204)
         return JSONResponse(
-            {"seen": seen["method"], "sent": seen["headers"]}, code, {"Retry-After": "7", "X-Internal": "secret"}
+            {"seen": seen["method"], "sent": seen["headers"]},
+            code,
+            {"Retry-After": "7", "X-Internal": "secret"},
         )
 
     async def _typed(self, request: Request) -> Response:

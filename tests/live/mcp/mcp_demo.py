@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from naftiko.errors import ConsumedError, DeadlineError
+from naftiko.exposes.mcp.tools import ToolTable
 from naftiko.model.capability import Info
 from naftiko.model.parameters import Hints
 from naftiko.plan.capability import McpAdapterPlan, OperationPlan, Plan, ServerAuth
@@ -87,8 +88,6 @@ def adapter(
 
 def table_of(plan: McpAdapterPlan) -> ToolTable:
     """Publish the tools of a plan that has no secrets."""
-    from naftiko.exposes.mcp.tools import ToolTable
-
     return ToolTable(plan, Masker())
 
 

@@ -400,7 +400,7 @@ def test_ctrl_c_while_it_stops_ends_everything() -> None:
 
 
 def test_answers_are_not_held_back_by_nagles_delay() -> None:
-    """asyncio turns the delay off only for sockets that say they are TCP; it costs 40 ms each."""
+    """Asyncio turns the delay off only for sockets that say they are TCP; it costs 40 ms each."""
     (bound,) = bind_all((listener(hello, "a"),), insecure=False)
     try:
         assert [item.proto for item in bound.sockets] == [socket.IPPROTO_TCP]

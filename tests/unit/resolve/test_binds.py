@@ -104,9 +104,7 @@ def test_a_link_out_of_the_workspace_is_not_followed(tmp_path: Path) -> None:
     root.mkdir()
     (root / "link.yaml").symlink_to(outside)
 
-    variables, problems = bound(
-        root, "binds: [{namespace: s, file: link.yaml, keys: {A: a}}]"
-    )
+    variables, problems = bound(root, "binds: [{namespace: s, file: link.yaml, keys: {A: a}}]")
 
     assert variables.value("A") is None
     assert [item.code for item in problems] == ["outside-workspace"]

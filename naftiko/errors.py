@@ -75,31 +75,22 @@ class Problems:
         self._found.setdefault((problem.code, problem.message, problem.location), problem)
 
     def error(self, code: str, message: str, location: Location, hint: str = "") -> None:
-        """Add an error."""
-        self.add(Problem(code=code, message=message, location=location, hint=hint))
+        """Add what keeps the file from being served."""
+        self._add(Severity.ERROR, code, message, location, hint)
 
     def warn(self, code: str, message: str, location: Location, hint: str = "") -> None:
-        """Add a warning."""
-        self.add(
-            Problem(
-                code=code,
-                message=message,
-                location=location,
-                hint=hint,
-                severity=Severity.WARNING,
-            )
-        )
+        """Add what may not be meant, or is left out."""
+        self._add(Severity.WARNING, code, message, location, hint)
 
     def info(self, code: str, message: str, location: Location, hint: str = "") -> None:
         """Add a note."""
+        self._add(Severity.INFO, code, message, location, hint)
+
+    def _add(
+        self, severity: Severity, code: str, message: str, location: Location, hint: str
+    ) -> None:
         self.add(
-            Problem(
-                code=code,
-                message=message,
-                location=location,
-                hint=hint,
-                severity=Severity.INFO,
-            )
+            Problem(code=code, message=message, location=location, hint=hint, severity=severity)
         )
 
     def extend(self, problems: Iterable[Problem]) -> None:

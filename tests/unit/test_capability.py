@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,18 @@ def test_an_exception_of_a_function_does_not_show_its_text() -> None:
 
     assert "password" not in str(caught.value)
     assert "ValueError" in str(caught.value)
+
+
+def test_what_a_function_gives_must_be_json() -> None:
+    def dated(sku: str) -> dict[str, object]:
+        return {"sku": sku, "total": date(2026, 11, 20)}
+
+    def odd(sku: str) -> object:
+        return {"sku": {sku}}
+
+    assert asyncio.run(pricing(dated).call("get-quote", {"sku": "A"}))["price"] == "2026-11-20"
+    with pytest.raises(naftiko.ConsumedError, match="no JSON"):
+        asyncio.run(pricing(odd).call("get-quote", {"sku": "A"}))
 
 
 @pytest.mark.parametrize("name", ["quote", ".quote", "pricing.", "a.b.c"])

@@ -18,7 +18,8 @@ from naftiko.plan.ports import ClientAdapter, Effect, Parameter, Result
 from naftiko.plan.run import Run
 from naftiko.values import JsonObject, JsonSchema, JsonValue
 
-Function = Callable[..., JsonValue | Awaitable[JsonValue]]
+Function = Callable[..., object]
+"""Gives a JSON value, or what orjson writes as one (dataclasses, dates); or a coroutine of it."""
 
 _SIMPLE: dict[object, JsonObject] = {
     str: {"type": "string"},
@@ -55,7 +56,7 @@ class PythonOperation:
         """
         try:
             if inspect.iscoroutinefunction(self.function):
-                value = await self.function(**arguments)
+                value = await cast("Awaitable[object]", self.function(**arguments))
             else:
                 value = await asyncio.to_thread(self.function, **arguments)
         except RunError:
@@ -67,7 +68,21 @@ class PythonOperation:
                 message=f"{self.address}: the function raised {type(error).__name__}",
                 status=500,
             ) from error
-        return Result(value=cast("JsonValue", value))
+        return Result(value=self._json(value))
+
+    def _json(self, value: object) -> JsonValue:
+        """Return what the function gave as JSON, detached from the function's own objects."""
+        import orjson
+
+        try:
+            plain: JsonValue = orjson.loads(orjson.dumps(value))
+        except TypeError as error:
+            raise ConsumedError(
+                code="function-failed",
+                message=f"{self.address}: the function gave a {type(value).__name__} that is no JSON",
+                status=500,
+            ) from error
+        return plain
 
 
 @dataclass(frozen=True, slots=True)

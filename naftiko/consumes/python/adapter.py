@@ -79,7 +79,7 @@ class PythonOperation:
         except TypeError as error:
             raise ConsumedError(
                 code="function-failed",
-                message=f"{self.address}: the function gave a {type(value).__name__} that is no JSON",
+                message=f"{self.address}: the function gave no JSON but {type(value).__name__}",
                 status=500,
             ) from error
         return plain

@@ -61,7 +61,7 @@ docs: $(VENV)/.dev ## rewrite the generated reference pages
 
 .PHONY: bench
 bench: $(VENV)/.bench ## compare with hand-written equivalents (minutes)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: conformance
 conformance: $(VENV)/.dev ## run the official MCP conformance suite (needs npx)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 64 * 1024
 
+PASSED = "naftiko.guard"
+"""Marks the scope of a request that a guard let through; no request can set it itself."""
+
 SINGLE_HEADERS = frozenset(
     {
         b"authorization",
@@ -77,6 +80,7 @@ class Guard:
         """Pass the request on, or refuse it."""
         error = None if scope["type"] == "lifespan" else self.refusal(scope)
         if error is None:
+            scope[PASSED] = True
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
             await refuse(scope, send, error, self._masker)

@@ -15,7 +15,7 @@ from mcp_types import INVALID_REQUEST
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from naftiko.exposes.auth import authenticator, challenge
-from naftiko.exposes.guard import Guard, is_loopback
+from naftiko.exposes.guard import PASSED, Guard, is_loopback
 from naftiko.exposes.mcp.asgi import Inbound, RawHeaders, Receive, Scope, Send, send_body
 from naftiko.exposes.mcp.jsonrpc import Fault, Message, error_body, read_message
 from naftiko.exposes.mcp.server import BuiltServer, build_server
@@ -114,7 +114,8 @@ class McpApp:
                 return
 
     async def _refused(self, scope: Scope, send: Send) -> bool:
-        error = self._guard.refusal(scope)
+        # Mounted in another program nothing stands before it; a host's guard is as strict.
+        error = None if PASSED in scope else self._guard.refusal(scope)
         if error is not None:
             await _refuse_request(send, error)
             return True

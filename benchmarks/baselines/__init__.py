@@ -1,0 +1,1 @@
+"""What a competent person would write by hand instead, each with its own trade-off."""

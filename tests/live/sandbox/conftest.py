@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from naftiko.sandbox import Sandbox, SandboxAccount
+from tests.live.waiting import until
 
 ROLE = "arn:aws:iam::123456789012:role/states"
 DEADLINE_S = 10.0
@@ -40,11 +41,7 @@ def connect(account: SandboxAccount, service: str = "stepfunctions") -> Any:
 
 def eventually(check: Callable[[], Any]) -> Any:
     """Return the first true answer of `check`."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not (answer := check()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-    return answer
+    return until(lambda: check() or None, DEADLINE_S)
 
 
 class Steps:

@@ -14,6 +14,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
+from tests.live.sandbox.conftest import eventually
+
 PASS = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
 
 Activity = tuple[str, str]
@@ -261,7 +263,4 @@ def test_no_thread_is_left_waiting(steps: Any, activity: Callable[..., Activity]
     name = f"execution {execution.rsplit(':', 1)[1]}"
     assert name in [thread.name for thread in threading.enumerate()]
     steps.client.stop_execution(executionArn=execution)
-    deadline = time.monotonic() + 5
-    while name in [thread.name for thread in threading.enumerate()]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: name not in [thread.name for thread in threading.enumerate()])

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.live.sandbox.conftest import eventually
+
 PASS = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
 FOREVER = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
 
@@ -133,15 +135,10 @@ def test_waiting_uses_no_processor(steps: Any) -> None:
     executions = [steps.start(machine) for _ in range(20)]
     before, begun = time.process_time(), time.monotonic()
     steps.client.describe_execution(executionArn=executions[0])
-    _until(lambda: time.monotonic() - begun > 0.5)
+    eventually(lambda: time.monotonic() - begun > 0.5)
     assert time.process_time() - before < 0.25
     for execution in executions:
         steps.client.stop_execution(executionArn=execution)
-
-
-def _until(check: Any) -> None:
-    while not check():
-        time.sleep(0.1)
 
 
 def test_stop(steps: Any, client: Any) -> None:
@@ -181,7 +178,7 @@ def test_the_pause_before_a_retry_can_be_stopped(steps: Any, client: Any) -> Non
         "End": True,
     }
     execution = steps.start(steps.machine({"StartAt": "Send", "States": {"Send": task}}))
-    _until(lambda: "TaskFailed" in steps.events(execution))
+    eventually(lambda: "TaskFailed" in steps.events(execution))
     begun = time.monotonic()
     client.stop_execution(executionArn=execution)
     assert time.monotonic() - begun < 1.5
@@ -309,7 +306,7 @@ def test_update_of_a_running_map(steps: Any, client: Any) -> None:
     processor = FOREVER | {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
     each = {"Type": "Map", "ItemProcessor": processor, "MaxConcurrency": 1, "End": True}
     execution = steps.start(steps.machine({"StartAt": "Each", "States": {"Each": each}}), [1])
-    _until(lambda: client.list_map_runs(executionArn=execution)["mapRuns"])
+    eventually(lambda: client.list_map_runs(executionArn=execution)["mapRuns"])
     arn = client.list_map_runs(executionArn=execution)["mapRuns"][0]["mapRunArn"]
     client.update_map_run(mapRunArn=arn, maxConcurrency=7)
     described = client.describe_map_run(mapRunArn=arn)

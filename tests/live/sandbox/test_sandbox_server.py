@@ -20,6 +20,7 @@ import pytest
 from botocore.config import Config
 
 from naftiko.sandbox import Sandbox, SandboxAccount, SandboxUnavailable, machinery
+from tests.live.sandbox.conftest import eventually
 
 FOREVER = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
 ROLE = "arn:aws:iam::123456789012:role/states"
@@ -127,6 +128,14 @@ def test_examples(examples: Sandbox) -> None:
     client.close()
 
 
+def _ended(client: Any, execution: str) -> Any:
+    def described() -> Any:
+        found = client.describe_execution(executionArn=execution)
+        return found if found["status"] != "RUNNING" else None
+
+    return eventually(described)
+
+
 @pytest.mark.parametrize(("total", "status"), [(120, "SUCCEEDED"), (0, "FAILED")])
 def test_order_example(examples: Sandbox, total: int, status: str) -> None:
     client = connect(examples.account)
@@ -135,10 +144,7 @@ def test_order_example(examples: Sandbox, total: int, status: str) -> None:
     execution = client.start_execution(stateMachineArn=f"{machine}:PROD", input=json.dumps(order))[
         "executionArn"
     ]
-    deadline = time.monotonic() + 10
-    while (ended := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    ended = _ended(client, execution)
     assert ended["status"] == status
     if status == "SUCCEEDED":
         assert json.loads(ended["output"])["reserved"][0]["stock"] == "reserved"
@@ -156,8 +162,7 @@ def test_flaky_example_can_be_redriven(examples: Sandbox) -> None:
     execution = client.start_execution(stateMachineArn=machine)["executionArn"]
     first = client.get_activity_task(activityArn=activity)
     client.send_task_failure(taskToken=first["taskToken"], error="Down")
-    while client.describe_execution(executionArn=execution)["status"] == "RUNNING":
-        time.sleep(0.02)
+    assert _ended(client, execution)["status"] == "FAILED"
     client.redrive_execution(executionArn=execution)
     second = client.get_activity_task(activityArn=activity)
     assert second["input"] == first["input"]
@@ -235,8 +240,7 @@ def test_stop_ends_polls_and_executions() -> None:
     poller = threading.Thread(target=poll)
     poller.start()
     board = sandbox._accounts.backend(sandbox.account.account_id, "us-east-1").board
-    while activity not in board._queues:
-        time.sleep(0.01)
+    eventually(lambda: activity in board._queues)
     begun = time.monotonic()
     sandbox.stop()
     assert time.monotonic() - begun < 3

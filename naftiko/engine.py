@@ -7,7 +7,7 @@ from there.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,6 +105,7 @@ def _check_document(
     resolved = resolve_capability(
         model, path=path, root=root, environment=environment, problems=problems
     )
+    masker.publish(_public_names(model))
     for secret in resolved.variables.secrets():
         masker.add(secret)
     templates = PlanTemplates(
@@ -155,6 +156,20 @@ def _check_document(
         },
         masker=masker,
     )
+
+
+def _public_names(model: CapabilityModel) -> Iterator[str]:
+    """Yield what the file calls the things that it serves."""
+    from naftiko.model.exposes import ExposesMcp, ExposesRest
+
+    for entry in model.exposes:
+        yield entry.namespace
+        if isinstance(entry, ExposesMcp):
+            yield from (tool.name for tool in entry.tools)
+        elif isinstance(entry, ExposesRest):
+            for resource in entry.resources:
+                yield resource.path.text
+                yield from (item.operation.name for item in resource.operations)
 
 
 def _add_findings(findings: list[Problem], problems: Problems) -> None:
@@ -219,8 +234,11 @@ def read_environment(options: LoadOptions) -> dict[str, str]:
         values = dotenv_values(options.env_file)
     except (OSError, UnicodeDecodeError) as error:
         raise StartError(f"the env file {options.env_file} cannot be read: {error}") from error
-    environment.update({name: value for name, value in values.items() if value is not None})
-    return environment
+    given = {name: value for name, value in values.items() if value is not None}
+    if options.sandbox:
+        # Endpoints, profiles and keys in it belong to an account, which the sandbox must not reach.
+        given = {name: value for name, value in given.items() if not name.startswith("AWS_")}
+    return environment | given
 
 
 def _functions(options: LoadOptions, consumes: Mapping[str, object]) -> dict[str, ClientAdapter]:

@@ -129,7 +129,10 @@ def _check_names(pairs: Sequence[tuple[Capability, AdapterPlan]], options: Serve
             )
     twice = sorted({name for name in known if known.count(name) > 1})
     if twice:
-        raise StartError(f"two capabilities expose the namespace `{twice[0]}`")
+        raise StartError(
+            f"two capabilities expose the namespace `{twice[0]}`",
+            hint="rename one of them, or serve the files by two commands",
+        )
 
 
 def _listener(capability: Capability, adapter: AdapterPlan, options: ServeOptions) -> Listener:

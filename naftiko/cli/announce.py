@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -51,6 +52,9 @@ class Announcement:
     def started(self, host: Host) -> None:
         """Print to stderr."""
         urls = {name: _url(*address) for name, address in host.addresses.items()}
+        if self._console.journal is not None:
+            self._log(self._console.journal, urls)
+            return
         lines = [f"naftiko {__version__}"]
         if self._sandbox is not None:
             lines += ["", f"  {'sandbox':<9}{self._sandbox.account.endpoint_url}  no AWS account"]
@@ -58,6 +62,22 @@ class Announcement:
             lines += ["", plan.info.label or plan.path, *_served(plan, urls), *_disabled(plan)]
         lines += self._things_to_try(urls)
         self._console.note("\n".join([*lines, "", "Ctrl-C stops it"]))
+
+    def _log(self, journal: logging.Logger, urls: dict[str, str]) -> None:
+        if self._sandbox is not None:
+            extra = {"url": self._sandbox.account.endpoint_url}
+            journal.info("the AWS sandbox answers", extra=extra)
+        for plan in self._plans:
+            for adapter in plan.adapters:
+                if adapter.namespace not in urls:
+                    continue
+                extra = {
+                    "namespace": adapter.namespace,
+                    "type": _type(adapter),
+                    "url": urls[adapter.namespace],
+                    "version": __version__,
+                }
+                journal.info("listening", extra=extra)
 
     def _things_to_try(self, urls: dict[str, str]) -> Iterator[str]:
         if self._sandbox is None:
@@ -71,6 +91,10 @@ class Announcement:
         for number, (title, command) in enumerate(found, start=1):
             yield f"  {number}. {title}"
             yield f"     {command}"
+
+
+def _type(adapter: AdapterPlan) -> str:
+    return "mcp" if isinstance(adapter, McpAdapterPlan) else "rest"
 
 
 def _url(host: str, port: int) -> str:

@@ -12,7 +12,7 @@ from naftiko.capability import Capability, value_of
 from naftiko.cli import arguments as common
 from naftiko.cli.console import Console
 from naftiko.cli.loading import load_options, maybe_sandbox, open_capability
-from naftiko.errors import ExitCode, InputError, RunError
+from naftiko.errors import ExitCode, InputError, RunError, StartError
 from naftiko.plan.inputs import InputTable
 from naftiko.plan.masking import Masker, mask_json
 from naftiko.plan.ports import Result
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             console,
             verbose=arguments.verbose,
         )
-        table = capability.inputs_of(arguments.operation)
+        table = _inputs_of(capability, arguments.operation)
         given |= read_parameters(arguments.parameters, table)
         try:
             result = run_async(_call(capability, arguments.operation, given))
@@ -70,6 +70,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         # Careless APIs repeat the credentials they were sent in their errors.
         result = masked(result, capability.plan.masker)
     return _print(result, arguments.operation, console)
+
+
+def _inputs_of(capability: Capability, operation: str) -> InputTable:
+    try:
+        return capability.inputs_of(operation)
+    except StartError as error:
+        hint = error.hint or f"`naftiko inspect {capability.plan.path}` lists them"
+        raise StartError(error.message, hint=hint) from error
 
 
 async def _call(capability: Capability, operation: str, given: JsonObject) -> Result:
@@ -123,11 +131,15 @@ def masked(result: Result, masker: Masker) -> Result:
 def _print(result: Result, operation: str, console: Console) -> int:
     value = value_of(result)
     if isinstance(value, bytes):
-        sys.stdout.buffer.write(value)
+        console.raw_result(value)
     elif isinstance(value, str) and result.raw is not None:
         console.result(value)
     else:
-        console.result(json.dumps(value, indent=2, ensure_ascii=False))
+        try:
+            console.result(json.dumps(value, indent=2, ensure_ascii=False))
+        except RecursionError:
+            console.error(f"the answer of {operation} nests too deep to be shown")
+            return ExitCode.PROBLEMS
     if not result.failed:
         return ExitCode.OK
     console.error(f"{operation} answered that it failed (status {result.status})")

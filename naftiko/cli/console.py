@@ -7,9 +7,13 @@ codes to a terminal.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    import logging
 
 Mask = Callable[[str], str]
 
@@ -28,13 +32,17 @@ def clean(text: str) -> str:
 
 
 class Console:
-    """Two streams and what must not be shown on them."""
+    """Two streams and what must not be shown on them.
+
+    Where there is a `journal`, what would be printed to stderr is logged instead: programs read it.
+    """
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
         """Write to the process's streams, unless others are given."""
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self._masks: list[Mask] = []
+        self.journal: logging.Logger | None = None
 
     def add_masker(self, mask: Mask) -> None:
         """Pass every further text through `mask`."""
@@ -51,15 +59,33 @@ class Console:
         print(self.safe(text), file=self._out)
 
     def result(self, text: str) -> None:
-        """Print an API's answer to stdout as it is: it is what the user asked for."""
-        print(text, file=self._out)
+        """Print an API's answer to stdout: as it is, but to a terminal without control codes."""
+        print(clean(text) if self._out.isatty() else text, file=self._out)
+
+    def raw_result(self, data: bytes) -> None:
+        """Write an API's answer that is no text to stdout; to a terminal only what it can show."""
+        if self._out.isatty():
+            print(clean(data.decode("utf-8", "replace")), file=self._out)
+            return
+        self._out.flush()
+        self._out.buffer.write(data)
 
     def note(self, text: str) -> None:
         """Print to stderr, without secrets."""
+        if self.journal is not None:
+            self.journal.info(text.strip())
+            return
+        self.log_line(text)
+
+    def log_line(self, text: str) -> None:
+        """Write a line of the log to stderr, without secrets."""
         print(self.safe(text), file=self._err, flush=True)
 
     def error(self, message: str, hint: str = "") -> None:
         """Print an error and its way out to stderr."""
+        if self.journal is not None:
+            self.journal.error(message, extra={"hint": hint} if hint else {})
+            return
         head = paint("naftiko: error:", "error", on=self.colour(self._err))
         print(f"{head} {self.safe(message)}", file=self._err)
         if hint:
@@ -73,6 +99,10 @@ class Console:
     def coloured(self, *, on_stdout: bool) -> bool:
         """Tell whether a stream takes colours."""
         return self.colour(self._out if on_stdout else self._err)
+
+    def width(self) -> int | None:
+        """Return how many columns stdout has; None where it is no terminal, and takes any."""
+        return shutil.get_terminal_size().columns if self._out.isatty() else None
 
     def flush(self) -> None:
         """Write out what is buffered."""

@@ -13,6 +13,8 @@ from naftiko.errors import ExitCode, StartError, did_you_mean
 from naftiko.plan.capability import AdapterPlan, CapabilityPlan, OperationPlan, RestAdapterPlan
 from naftiko.plan.inputs import Input
 
+_ANY = frozenset({"array", "boolean", "number", "object", "string"})
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -75,7 +77,7 @@ def _lines(address: str, title: str, operation: OperationPlan) -> Iterator[str]:
 
 def _input(item: Input) -> str:
     """Return "stateMachineArn: string, required, from body or query"."""
-    words = [" or ".join(sorted(item.types)) or "any"]
+    words = ["any" if item.types >= _ANY else " or ".join(sorted(item.types)) or "any"]
     words += ["required"] if item.required else []
     words += [f"default {item.default!r}"] if item.has_default else []
     choices = item.schema.get("enum")
@@ -102,5 +104,6 @@ def _unknown(plan: CapabilityPlan, wanted: str | None) -> StartError:
         return StartError(f"`{wanted}` is not served: {left_out.problem.message}")
     known = [*names, *names.values()]
     return StartError(
-        f"the capability exposes no operation `{wanted}`", hint=did_you_mean(wanted, known)
+        f"the capability exposes no operation `{wanted}`",
+        hint=did_you_mean(wanted, known) or f"`naftiko inspect {plan.path}` lists them",
     )

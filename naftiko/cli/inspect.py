@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from naftiko.capability import operations_of
@@ -51,12 +52,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.format == "json":
         console.data(json.dumps(to_json(checked.plan), indent=2, ensure_ascii=False))
     else:
-        console.data("\n".join(to_lines(checked.plan)))
+        console.data("\n".join(to_lines(checked.plan, console.width())))
     return ExitCode.OK
 
 
-def to_lines(plan: CapabilityPlan) -> list[str]:
-    """Return the plan as tables."""
+def to_lines(plan: CapabilityPlan, width: int | None = None) -> list[str]:
+    """Return the plan as tables; what is wider than `width` as paragraphs of labelled lines."""
     lines = [f"{plan.info.label or 'capability'} ({plan.path})"]
     clients = [
         (namespace, client.type_, _count(len(client.operation_names()), "operation"))
@@ -65,14 +66,14 @@ def to_lines(plan: CapabilityPlan) -> list[str]:
     if clients:
         lines += ["", "consumes", *_table([], clients)]
     for adapter in plan.adapters:
-        lines += ["", *_adapter_lines(adapter)]
+        lines += ["", *_adapter_lines(adapter, width)]
     if plan.disabled:
         rows = [(item.adapter, item.name, item.problem.message) for item in plan.disabled]
-        lines += ["", "not served", *_table([], rows)]
+        lines += ["", "not served", *_fitting(["", "", ""], rows, width, heads=2)]
     return [*lines, "", "* required"]
 
 
-def _adapter_lines(adapter: AdapterPlan) -> list[str]:
+def _adapter_lines(adapter: AdapterPlan, width: int | None) -> list[str]:
     if isinstance(adapter, RestAdapterPlan):
         header = ["METHOD", "PATH", "NAME", "CALLS", "INPUTS"]
         rows: list[Sequence[str]] = [
@@ -92,8 +93,10 @@ def _adapter_lines(adapter: AdapterPlan) -> list[str]:
             (tool.name, _call(tool), ", ".join(_hints(tool)), _inputs(tool))
             for tool in adapter.tools
         ]
-    counted = _count(len(rows), "route" if isinstance(adapter, RestAdapterPlan) else "tool")
-    return [f"{_title(adapter)}: {counted}", *_table(header, rows)]
+    is_rest = isinstance(adapter, RestAdapterPlan)
+    counted = _count(len(rows), "route" if is_rest else "tool")
+    table = _fitting(header, rows, width, heads=2 if is_rest else 1)
+    return [f"{_title(adapter)}: {counted}", *table]
 
 
 def _title(adapter: AdapterPlan) -> str:
@@ -123,6 +126,31 @@ def _hints(operation: OperationPlan) -> list[str]:
         for field, name in _HINT_NAMES.items()
         if getattr(operation.hints, field) is not None
     ]
+
+
+def _fitting(
+    header: Sequence[str], rows: Sequence[Sequence[str]], width: int | None, *, heads: int
+) -> list[str]:
+    """Return a table; paragraphs that start with the first `heads` cells where it is too wide."""
+    lines = _table(header if any(header) else [], rows)
+    if width is None or max(map(len, lines)) <= width:
+        return lines
+    first = max(len(row[0]) for row in rows) if heads > 1 else 0
+    labels = [f"{name.lower()}: " if name else "" for name in header[heads:]]
+    paragraphs: list[str] = []
+    for row in rows:
+        paragraphs.append(f"  {row[0].ljust(first)}  {row[1]}" if heads > 1 else f"  {row[0]}")
+        for label, cell in zip(labels, row[heads:], strict=True):
+            if cell:
+                paragraphs += textwrap.wrap(
+                    label + cell,
+                    max(width, 40),
+                    initial_indent="      ",
+                    subsequent_indent="        ",
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+    return paragraphs
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

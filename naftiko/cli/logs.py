@@ -13,11 +13,16 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 def set_up_logs(console: Console, *, style: str = "text", level: str = "info") -> None:
-    """Send `naftiko`'s records from `level` on to stderr, and other libraries' warnings too."""
+    """Send `naftiko`'s records from `level` on to stderr, and other libraries' warnings too.
+
+    In JSON, whatever else would be printed there becomes a record too.
+    """
     handler = _ConsoleHandler(console)
     handler.setFormatter(_JsonFormatter() if style == "json" else _TextFormatter())
     logging.getLogger().addHandler(handler)
     logging.getLogger("naftiko").setLevel(level.upper())
+    if style == "json":
+        console.journal = logging.getLogger("naftiko")
 
 
 class _ConsoleHandler(logging.Handler):
@@ -29,7 +34,7 @@ class _ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._console.note(self.format(record))
+            self._console.log_line(self.format(record))
         except BrokenPipeError:
             pass  # nobody reads the log
         except Exception:  # noqa: BLE001 - as logging does: a log line never breaks the work

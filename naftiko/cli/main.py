@@ -85,12 +85,16 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name == command:
             _load(name).add_arguments(sub)
+            sub.set_defaults(parser=sub)
     return parser
 
 
 def _dispatch(argv: list[str], console: Console) -> int:
     command = argv[0] if argv and argv[0] in COMMANDS else None
-    arguments = build_parser(command).parse_args(argv)
+    parser = build_parser(command)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:  # said by the command's parser, which knows the command's usage
+        getattr(arguments, "parser", parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     return _load(arguments.command).run(arguments, console)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -46,13 +47,26 @@ def print_problems(
     to_stdout: bool = False,
 ) -> None:
     """Print problems for people; past a hundred the rest is counted."""
-    colour = console.coloured(on_stdout=to_stdout)
     shown = capped(problems)
+    if console.journal is not None and not to_stdout:
+        for problem in shown:
+            _log(problem, console.journal)
+        return
+    colour = console.coloured(on_stdout=to_stdout)
     for problem in shown:
         text = render(problem, sources.get(problem.location.path), console, colour=colour)
         console.show(text, to_stdout=to_stdout)
     if len(shown) < len(problems):
         console.note(f"and {len(problems) - len(shown)} more")
+
+
+def _log(problem: Problem, journal: logging.Logger) -> None:
+    extra = {"code": problem.code, "location": str(problem.location), "hint": problem.hint}
+    journal.log(
+        logging.getLevelNamesMapping()[problem.severity.label.upper()],
+        _one_line(problem.message),
+        extra={name: text for name, text in extra.items() if text},
+    )
 
 
 def capped(problems: Sequence[Problem]) -> list[Problem]:

@@ -182,12 +182,25 @@ def test_the_sandbox_command_prints_what_an_sdk_needs() -> None:
 
 def test_logs_are_lines_of_json(tmp_path: Path) -> None:
     path = tmp_path / "broken-mcp.yaml"
-    path.write_text(MOCK.read_text())
+    path.write_text(MOCK.read_text() + "colour: red\n")
     with running(
         "run", path, *FREE_MOCK, "--log-format", "json", "--log-level", "debug"
     ) as process:
-        process.urls()
-        said = len(process.said)
+        process.until('"greetings-mcp"')
         assert process.stop() == 0
-    for line in process.said[said:]:
-        assert {"time", "level", "logger", "message"} <= json.loads(line).keys()
+    records = [json.loads(line) for line in process.said]
+    for record in records:
+        assert {"time", "level", "logger", "message"} <= record.keys()
+    warned = next(record for record in records if record["level"] == "warning")
+    assert warned["code"] == "unknown-field"
+    assert warned["location"].startswith(f"{path}:")
+    listening = {item["namespace"]: item["url"] for item in records if "namespace" in item}
+    assert listening.keys() == {"greetings-rest", "greetings-mcp"}
+    assert listening["greetings-rest"].startswith("http://127.0.0.1:")
+
+
+def test_an_error_at_the_start_is_a_line_of_json_too(tmp_path: Path) -> None:
+    with running("run", tmp_path / "none.yaml", "--log-format", "json") as process:
+        line = process.until("none.yaml")
+        assert process.process.wait(60) == 3
+    assert json.loads(line)["level"] == "error"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,10 @@ import pytest
 
 from naftiko.cli import main as main_module
 from naftiko.cli.console import Console, clean
+from naftiko.cli.inspect import to_lines
+from naftiko.engine import LoadOptions, check_capability
 from naftiko.errors import ExitCode
+from naftiko.resources import find_capability
 from naftiko.version import __version__
 from tests.unit.cli.conftest import Cli
 
@@ -201,3 +205,30 @@ def test_many_warnings_are_brief_unless_asked_for(cli: Cli, greeting: Path) -> N
     assert brief.count("warning[unknown-field]") == 5
     assert "7 warnings in all" in brief
     assert cli("inspect", greeting, "-v").err.count("warning[unknown-field]") == 7
+
+
+def test_what_is_too_wide_for_the_terminal_is_shown_in_paragraphs() -> None:
+    plan = check_capability(find_capability("stepfunctions"), LoadOptions(environment={})).plan
+    assert plan is not None
+    narrow = to_lines(plan, 80)
+    assert max(map(len, narrow)) <= 80
+    assert "  GET   /v1/state-machines/{arn}/describe" in narrow
+    assert "      calls: step-functions.describe-state-machine" in narrow
+    assert "      inputs: arn*, includedData" in narrow
+    assert to_lines(plan, 400) == to_lines(plan)
+
+
+@pytest.mark.parametrize("command", ["call", "explain"])
+def test_an_operation_like_no_other_is_answered_with_where_they_are_listed(
+    cli: Cli, command: str
+) -> None:
+    ran = cli(command, "stepfunctions", "zzz")
+    assert ran.code == 3
+    assert re.search("hint: `naftiko inspect .*stepfunctions.yaml` lists them", ran.err)
+
+
+def test_an_unknown_option_is_answered_with_the_usage_of_the_command(cli: Cli) -> None:
+    ran = cli("run", "stepfunctions", "--bogus")
+    assert ran.code == 2
+    assert "usage: naftiko run " in ran.err
+    assert "unrecognized arguments: --bogus" in ran.err

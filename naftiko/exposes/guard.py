@@ -169,6 +169,9 @@ def _malformed(pairs: RawHeaders, headers: Mapping[bytes, bytes]) -> RequestErro
             return _bad(f"the request has more than one `{repeated.decode('ascii')}` header")
     if b"transfer-encoding" in headers and b"content-length" in headers:
         return _bad("the request has both `Content-Length` and `Transfer-Encoding`")
+    coding = headers.get(b"transfer-encoding")
+    if coding is not None and coding.strip().lower() != b"chunked":
+        return _bad("the request has a `Transfer-Encoding` other than `chunked`")
     return None
 
 

@@ -47,6 +47,9 @@ class GuardedHttpProtocol(HttpToolsProtocol):
     - what surrounds a chunked body (extensions, trailers) is bounded alike, and trailers are
       dropped: uvicorn would add them to the headers of a request that is already being served;
     - what does not parse is answered with the problem document all other errors have;
+    - a connection that sends nothing at all for as long is closed;
+    - a caller who takes nothing of an answer for 30 s, once the connection is due to be closed, is
+      cut off, so that it does not hold the answer in memory;
     - an offer to upgrade to another protocol is ignored, and does not cost the request its body.
 
     A refused connection is closed after the answer.
@@ -73,6 +76,16 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         self._refusal: RequestError | None = None
         self._closing = False
         self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's
+        """Wait for the first bytes only so long."""
+        super().connection_made(transport)
+        self._watch_head()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, and do not wait for ever for its caller to take the rest."""
+        super().timeout_keep_alive_handler()
+        self._watch_rest()
 
     def data_received(self, data: bytes) -> None:
         """Parse, then count what has arrived without finishing a head or adding to a body."""
@@ -104,6 +117,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Count from here on."""
+        self._stop_head_timer()
         self._target = b""
         self._in_message = self._in_head = True
         self._head_bytes = self._pending_bytes = 0
@@ -217,7 +231,23 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(self.head_deadline_s, self._head_is_late)
 
+    def _watch_rest(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        if left:
+            self.loop.call_later(self.head_deadline_s, self._end_if_stalled, left)
+
+    def _end_if_stalled(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() < before:
+            self._watch_rest()
+        else:
+            self.transport.abort()
+
     def _head_is_late(self) -> None:
+        if not self._in_message:
+            # Nothing was asked, so there is nothing to answer.
+            self._closing = True
+            self.transport.close()
+            return
         self._refusal = RequestError(
             code="request-timeout",
             message=f"the head of the request did not arrive within {self.head_deadline_s:g} s",

@@ -80,7 +80,7 @@ class AppServer(uvicorn.Server):
         """Accept nothing more; requests in flight have that many seconds."""
         self._last_word.stopping = True
         # uvicorn says whole seconds, and passes them to asyncio, which takes fractions.
-        self.config.timeout_graceful_shutdown = drain_s  # type: ignore[assignment]
+        self.config.timeout_graceful_shutdown = drain_s  # type: ignore[assignment]  # floats work as well
         self.should_exit = True
         # uvicorn does it too, at its next tick; no answer until then should promise more.
         for connection in list(self.server_state.connections):

@@ -7,9 +7,10 @@ attributes are keys of objects only, and loops, texts and numbers are bounded.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from time import thread_time
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +30,9 @@ MAX_VALUES = 1_000_000
 MAX_DEPTH = 200
 MAX_NUMBER_BITS = 4096
 MAX_PRECISION = 300
+MAX_CPU_S = 1.0
+"""Processor time of one rendering. It is looked at in loops, filters, tests and comparisons, which
+are bounded one by one, but not in how often a template repeats them."""
 
 STATE = "_state"
 """The context variable that holds the State of one rendering."""
@@ -88,6 +92,38 @@ class State:
     escape: Callable[[str], str] | None = None
     items_left: int = MAX_ITEMS
     budget: Budget = field(default_factory=Budget)
+    ends: float = field(default_factory=lambda: thread_time() + MAX_CPU_S)
+
+    def check_time(self) -> None:
+        """Look at the clock.
+
+        Raises: SecurityError where time is up.
+        """
+        if thread_time() > self.ends:
+            message = f"it takes more than {MAX_CPU_S:g} s"
+            raise SecurityError(message)
+
+
+def _check_time(context: Context | None) -> None:
+    state = None if context is None else context.get(STATE)
+    if isinstance(state, State):
+        state.check_time()
+
+
+class _Items:
+    """The items of a loop, which looks at the clock before each of them."""
+
+    def __init__(self, items: list[Any], state: State) -> None:
+        self._items = items
+        self._state = state
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._items:
+            self._state.check_time()
+            yield item
 
 
 class Environment(ImmutableSandboxedEnvironment):
@@ -114,6 +150,19 @@ class Environment(ImmutableSandboxedEnvironment):
             except (IndexError, ValueError):
                 pass
         return self.undefined(obj=obj, name=str(argument))
+
+    def call_test(
+        self,
+        name: str,
+        value: Any,
+        args: Any = None,
+        kwargs: Mapping[str, Any] | None = None,
+        context: Context | None = None,
+        eval_ctx: Any = None,
+    ) -> Any:
+        """Run the test of a `select`, within the time of the rendering."""
+        _check_time(context)
+        return super().call_test(name, value, args, kwargs, context, eval_ctx)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Run `+`, `*` and `%` on numbers, and `+` on texts and lists, within bounds."""
@@ -222,7 +271,7 @@ def _concat(parts: list[Any]) -> str:
 
 
 @pass_context
-def _bounded(context: Context, value: Any) -> list[Any]:
+def _bounded(context: Context, value: Any) -> _Items:
     """Return the items of a loop, charged to the rendering."""
     state: State = context[STATE]
     items = [] if value is None else list(value)
@@ -230,7 +279,35 @@ def _bounded(context: Context, value: Any) -> list[Any]:
     if state.items_left < 0:
         message = f"loops run more than {MAX_ITEMS:,} times"
         raise SecurityError(message)
-    return items
+    return _Items(items, state)
+
+
+@pass_context
+def _timed(context: Context, value: Any) -> Any:
+    """Return the value, which cost time to compute."""
+    _check_time(context)
+    return value
+
+
+def _in_time(apply: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the filter so that it looks at the clock first."""
+    # Jinja2 marks with it what a filter takes first, and here it sees `run` in the filter's place.
+    passed = getattr(getattr(apply, "jinja_pass_arg", None), "name", "")
+
+    @pass_context
+    def run(context: Context, *args: Any, **kwargs: Any) -> Any:
+        _check_time(context)
+        match passed:
+            case "":
+                return apply(*args, **kwargs)
+            case "context":
+                return apply(context, *args, **kwargs)
+            case "environment":
+                return apply(context.environment, *args, **kwargs)
+            case _:
+                return apply(context.eval_ctx, *args, **kwargs)
+
+    return run
 
 
 @pass_context
@@ -271,6 +348,7 @@ def _output(context: Context, value: Any) -> str:
 
 
 CONCAT, BOUNDED, FROZEN, OUTPUT = "_concat", "_bounded", "_frozen", "_output"
+TIMED = "_timed"
 
 _OWN_FILTERS: dict[str, Callable[..., Any]] = {
     "upper": lambda value: text_of(value).upper(),
@@ -289,6 +367,7 @@ _OWN_FILTERS: dict[str, Callable[..., Any]] = {
     BOUNDED: _bounded,
     FROZEN: _frozen,
     OUTPUT: _output,
+    TIMED: _timed,
 }
 
 
@@ -297,7 +376,8 @@ def environment() -> Environment:
     """Return the one environment."""
     env = Environment(undefined=ChainableUndefined, autoescape=False, keep_trailing_newline=True)
     env.globals.clear()
-    env.filters = {name: FILTERS[name] for name in _FILTERS} | _OWN_FILTERS
+    filters = {name: FILTERS[name] for name in _FILTERS} | _OWN_FILTERS
+    env.filters = {name: _in_time(apply) for name, apply in filters.items()}
     env.tests = {name: TESTS[name] for name in _TESTS}
     return env
 

@@ -24,6 +24,7 @@ from naftiko.expressions.jinja import (
     MAX_TEXT,
     OUTPUT,
     STATE,
+    TIMED,
     State,
     ValueFaultError,
     environment,
@@ -213,6 +214,10 @@ class _Binder(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
         return _filtered(nodes.List(node.nodes, lineno=node.lineno), CONCAT)
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _filtered(node, TIMED)
 
     def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)

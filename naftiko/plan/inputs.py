@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from naftiko.errors import FieldError, InputError, did_you_mean
@@ -14,12 +15,19 @@ from naftiko.values import JsonObject, JsonSchema, JsonValue
 if TYPE_CHECKING:
     import jsonschema_rs
 
+    from naftiko.expressions.jsonpath import Path
+
 MAX_FIELD_ERRORS = 50
 """More than these are not listed in one answer."""
 MAX_SHOWN = 80
 """Characters of a caller's value that an error repeats."""
 MAX_BACKTRACKS = 100_000
 """A pattern of the file's that needs more steps on a caller's text does not match it."""
+MAX_LISTED_VALUES = 5_000
+"""The faults of a larger input are not listed one by one: the validator takes 10 us for each."""
+MAX_LOOK_AROUND_TEXT = 10_000
+"""Characters of a text that a pattern with look-around or back references is tried on. Its time
+grows with the square of them; all other patterns run in linear time."""
 
 _INTEGER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?", re.ASCII)
@@ -30,7 +38,8 @@ _BOOLEANS: dict[str, bool] = {"true": True, "false": False, "1": True, "0": Fals
 class Input:
     """One input. `sources` are the places a REST request is searched, in order.
 
-    A place is "path", "query", "body", "header", "cookie" or "whole-body".
+    A place is "path", "query", "body", "header", "cookie", "whole-body", or "body-path": what
+    `path` finds in the body.
     """
 
     name: str
@@ -40,6 +49,7 @@ class Input:
     sources: tuple[str, ...] = ()
     default: JsonValue = None
     has_default: bool = False
+    path: Path | None = None
 
     @property
     def types(self) -> frozenset[str]:
@@ -58,11 +68,13 @@ class InputTable:
 
     `closed` refuses names that are not listed; it is false where arguments pass through by name.
     `verbatim` is a JSON Schema the file gives itself, published and enforced as it stands.
+    `constants` are values that the file fixes: they are not published, and win over a caller's.
     """
 
     inputs: tuple[Input, ...] = ()
     closed: bool = True
     verbatim: JsonSchema | None = None
+    constants: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
     _by_name: dict[str, Input] = field(init=False, repr=False, compare=False, default_factory=dict)
     _readers: dict[str, Callable[[str], JsonValue]] = field(
         init=False, repr=False, compare=False, default_factory=dict
@@ -108,9 +120,10 @@ class InputTable:
         """Read the text of a query, path or header by the input's type.
 
         ["5"] -> 5 where the type is integer; ["a", "b"] -> ["a", "b"] where it is array.
-        A text that does not fit comes back unchanged, so that `check` names it.
+        A text that does not fit comes back unchanged, so that `check` names it. One text stays one
+        where the input takes both texts and lists.
         """
-        if "array" in item.types:
+        if "array" in item.types and (len(texts) > 1 or "string" not in item.types):
             return _read_array(item, texts)
         return self._readers[item.name](texts[0])
 
@@ -124,8 +137,11 @@ class InputTable:
         for item in self.inputs:
             if item.has_default and item.name not in values:
                 values[item.name] = item.default
+        for name in self.constants:
+            values.pop(name, None)
         if not self._validator.is_valid(values):
             raise InputError(fields=tuple(self._field_errors(values, places or {})))
+        values.update(self.constants)
         return values
 
     def _field_errors(self, values: JsonObject, places: Mapping[str, str]) -> list[FieldError]:
@@ -134,7 +150,8 @@ class InputTable:
             default = item.sources[0] if item and item.sources else "argument"
             return places.get(name, default)
 
-        return field_errors(self._validator, values, place_of, known=tuple(self._by_name))
+        known = tuple(self._by_name)
+        return field_errors(self._validator, values, place_of, known=known, schema=self.schema)
 
 
 def compile_validator(schema: JsonSchema) -> jsonschema_rs.Draft202012Validator:
@@ -144,8 +161,10 @@ def compile_validator(schema: JsonSchema) -> jsonschema_rs.Draft202012Validator:
     """
     import jsonschema_rs
 
+    from naftiko.plan.schema_bounds import with_bounded_patterns
+
     return jsonschema_rs.Draft202012Validator(
-        dict(schema),
+        with_bounded_patterns(schema, MAX_LOOK_AROUND_TEXT),
         validate_formats=False,
         offline=True,
         pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=MAX_BACKTRACKS),
@@ -157,14 +176,82 @@ def field_errors(
     values: JsonObject,
     place_of: Callable[[str], str] = lambda _name: "argument",
     known: Sequence[str] = (),
+    schema: JsonSchema | None = None,
 ) -> list[FieldError]:
-    """Return every way in which the values break the schema, in words for the caller."""
+    """Return every way in which the values break the schema, in words for the caller.
+
+    An input of more than 5,000 values is named, but what is wrong inside of it is not listed.
+    `schema` is the validator's, to tell which of several large inputs is at fault.
+    """
+    large = [name for name, value in values.items() if _is_large(value)]
+    if large or len(values) > MAX_LISTED_VALUES:
+        return _field_errors_of_large(validator, values, place_of, known, schema or {}, large)
     found: list[FieldError] = []
     for error in validator.iter_errors(values):
         found.extend(_word(error, place_of, known))
         if len(found) >= MAX_FIELD_ERRORS:
             break
     return found[:MAX_FIELD_ERRORS]
+
+
+def _field_errors_of_large(
+    validator: jsonschema_rs.Draft202012Validator,
+    values: JsonObject,
+    place_of: Callable[[str], str],
+    known: Sequence[str],
+    schema: JsonSchema,
+    large: Sequence[str],
+) -> list[FieldError]:
+    """Return the faults of the small inputs, and the names of the large ones that do not fit."""
+    properties = schema.get("properties")
+    declared = properties if isinstance(properties, dict) else {}
+    found: list[FieldError] = []
+    if schema.get("additionalProperties") is False:
+        unknown = islice((name for name in values if name not in declared), MAX_FIELD_ERRORS)
+        found += [_unknown_name((name,), place_of, known) for name in unknown]
+    small = {
+        name: value for name, value in values.items() if name in declared and name not in large
+    }
+    if len(small) <= MAX_LISTED_VALUES:
+        listed = field_errors(validator, small, place_of, known)
+        found += [error for error in listed if error.name not in large]
+    for name in large:
+        if name in declared and not _fits(schema, declared[name], values[name]):
+            found.append(_field((name,), _TOO_LARGE_TO_LIST, place_of))
+    whole = _field((), _TOO_LARGE_TO_LIST, place_of)
+    return found[:MAX_FIELD_ERRORS] or [whole]
+
+
+_TOO_LARGE_TO_LIST = (
+    f"does not fit its schema (with more than {MAX_LISTED_VALUES} values, faults are not listed)"
+)
+
+
+def _fits(schema: JsonSchema, declared: JsonValue, value: JsonValue) -> bool:
+    """Tell whether one input fits; compiled here because it happens to hostile requests only."""
+    part: JsonObject = {"properties": {"value": declared}}
+    if "$defs" in schema:
+        part["$defs"] = schema["$defs"]
+    try:
+        return compile_validator(part).is_valid({"value": value})
+    except ValueError:  # it refers to another part of the schema
+        return True
+
+
+def _is_large(value: JsonValue) -> bool:
+    """Tell whether a value holds more than 5,000 values, without counting further."""
+    if not isinstance(value, (dict, list)):
+        return False
+    left = MAX_LISTED_VALUES
+    pending: list[JsonValue] = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, (dict, list)):
+            left -= len(item)
+            if left < 0:
+                return True
+            pending += item.values() if isinstance(item, dict) else item
+    return False
 
 
 def _word(
@@ -176,13 +263,16 @@ def _word(
     if kind in ("additionalProperties", "unevaluatedProperties"):
         unexpected = [str(name) for name in detail["unexpected"][:MAX_FIELD_ERRORS]]
         hints = known if not path else ()
-        return [
-            _field((*path, name), "is not known here", place_of, did_you_mean(name, hints))
-            for name in unexpected
-        ]
+        return [_unknown_name((*path, name), place_of, hints) for name in unexpected]
     if kind == "required":
         return [_field((*path, str(detail["property"])), "is required", place_of)]
     return [_field(path, _sentence(kind, detail, error), place_of, _hint(kind, detail, error))]
+
+
+def _unknown_name(
+    path: Sequence[str | int], place_of: Callable[[str], str], known: Sequence[str]
+) -> FieldError:
+    return _field(path, "is not known here", place_of, did_you_mean(str(path[-1]), known))
 
 
 def _sentence(

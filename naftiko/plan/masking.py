@@ -15,12 +15,15 @@ MIN_LENGTH = 4
 class Masker:
     """Replaces every known secret in a text by `***`.
 
-    Thread-safe for reading; `add` swaps the compiled pattern in one assignment.
+    Thread-safe for reading: values and pattern are each swapped in one assignment. The pattern is
+    compiled when a text comes, once for all values added until then: compiling it for each of
+    thousands of values takes minutes.
     """
 
     def __init__(self) -> None:
         """Start without secrets."""
         self._values: frozenset[str] = frozenset()
+        self._public: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, value: str) -> None:
@@ -30,13 +33,34 @@ class Masker:
 
         if len(value.strip()) < MIN_LENGTH or value in self._values:
             return
-        self._values |= {value, dumps(value)[1:-1], quote(value, safe=""), quote_plus(value)}
-        longest_first = sorted(self._values, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        if value in self._public:
+            return
+        escaped = {value, dumps(value)[1:-1], quote(value, safe=""), quote_plus(value)}
+        self._values |= escaped
+        self._pattern = None
+
+    def publish(self, names: Iterable[str]) -> None:
+        """Never mask one of these names: the file tells them to everybody anyway.
+
+        A table called `orders` would turn the route `/orders` into `/***`; a path counts by its
+        segments. A secret that is only part of a name is masked there too. To be called before
+        the values are added.
+        """
+        self._public |= {part for name in names for part in name.split("/")}
 
     def __call__(self, text: str) -> str:
         """Return the text with every secret masked."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        if not self._values:
+            return text
+        return (self._pattern or self._compiled()).sub(MASK, text)
+
+    def _compiled(self) -> re.Pattern[str]:
+        values = self._values
+        longest_first = sorted(values, key=len, reverse=True)
+        pattern = re.compile("|".join(map(re.escape, longest_first)))
+        if values is self._values:  # else one was added meanwhile, and the next text compiles again
+            self._pattern = pattern
+        return pattern
 
 
 class JoinedMasker(Masker):

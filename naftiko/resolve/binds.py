@@ -168,9 +168,7 @@ def _parse(path: Path, uri: Scalar, problems: Problems) -> Mapping[str, str]:
         )
         return {}
     if path.suffix == ".env" or path.name.startswith(".env"):
-        from dotenv import dotenv_values
-
-        return {key: value for key, value in dotenv_values(path).items() if value}
+        return _parse_env_file(path, uri, problems)
     from naftiko.document.reader import load_document
 
     try:
@@ -186,6 +184,25 @@ def _parse(path: Path, uri: Scalar, problems: Problems) -> Mapping[str, str]:
             )
         return {}
     return _flat(root)
+
+
+def _parse_env_file(path: Path, uri: Scalar, problems: Problems) -> Mapping[str, str]:
+    """Read `KEY=value` lines. `${HOME}` stays text.
+
+    Expanded, it would read the process's environment without a bind that says so.
+    """
+    from dotenv import dotenv_values
+
+    try:
+        values = dotenv_values(path, interpolate=False)
+    except UnicodeDecodeError:
+        problems.error(
+            "bind-file-unreadable",
+            f"the bind file `{uri.text}` cannot be read: it is not UTF-8",
+            uri.location,
+        )
+        return {}
+    return {key: value for key, value in values.items() if value}
 
 
 def _flat(root: MappingNode) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
-from naftiko.errors import RunError
+from naftiko.errors import RunError, ShapingError
 from naftiko.exposes.mcp.responses import Wire, answer, error_answer, internal_error
 from naftiko.exposes.mcp.tools import ToolTable
 from naftiko.plan.masking import Masker
@@ -50,6 +50,9 @@ class ToolCaller:
             return answer(tool, result, self._masker)
         except RunError as error:
             return error_answer(error, self._masker)
+        except RecursionError:  # a consumed API can nest its answer as it likes
+            deep = ShapingError(message=f"the answer of `{name}` nests too deep to be passed on")
+            return error_answer(deep, self._masker)
         except Exception:  # noqa: BLE001  # a bug of ours: the log has it, the caller only the id
             request_id = run.request_id if run else Run(inputs={}).request_id
             logger.error(  # not `exception`: the traceback is masked before it is logged

@@ -10,6 +10,9 @@ from mcp_types import INVALID_REQUEST, PARSE_ERROR, PROTOCOL_VERSION_META_KEY
 
 RequestId: TypeAlias = "str | int"
 
+MAX_COMMAS = 250_000
+"""About how many values a body may hold: a million empty lists take seconds to check."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
@@ -51,6 +54,8 @@ def read_message(body: bytes) -> Message | Fault:
 
     b'{"jsonrpc":"2.0","id":1,"method":"ping"}' -> Message. JSON-RPC 2.0 sections 4 and 5.
     """
+    if len(body) > MAX_COMMAS and body.count(b",") > MAX_COMMAS:
+        return _invalid(f"the body holds more than {MAX_COMMAS} values")
     try:
         decoded = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -45,9 +45,11 @@ class InputReader:
         self._query = _from(table, "query")
         self._body = _from(table, "body")
         self._whole_body = next(iter(_from(table, "whole-body").values()), None)
+        self._picked = tuple(_from(table, "body-path").values())
         self._headers = _from_headers(table)
         self._cookies = tuple(_from(table, "cookie").values())
-        self.reads_body = _reads_body(method, wanted=bool(self._body or self._whole_body))
+        wants_body = bool(self._body or self._whole_body or self._picked)
+        self.reads_body = _reads_body(method, wanted=wants_body)
         found_in_path = {item.name for item in self._path if item}
         self._places = {
             item.name: _first_place(item, in_path=item.name in found_in_path)
@@ -106,6 +108,10 @@ class InputReader:
         if whole is not None and not _has_field(body, whole):
             values[whole.name] = body
             return _note(places, places, whole.name, "body")
+        if self._picked:
+            self._pick(body, values)
+            if not isinstance(body, dict):
+                return places
         if not isinstance(body, dict):
             errors.append(_not_an_object(body))
             return places
@@ -113,13 +119,21 @@ class InputReader:
         for name, value in body.items():
             item = self._body.get(name)
             if item is None:
-                self._take_unlisted(name, value, "body", values, errors)
+                if not self._picked:  # a body that paths lead into has members of its own
+                    self._take_unlisted(name, value, "body", values, errors)
             elif name in values:
                 errors.append(_given_twice(name, places[name], "body"))
             elif value is not None or not item.types or "null" in item.types:
                 values[name] = value
                 found = _note(found, places, name, "body")
         return found
+
+    def _pick(self, body: JsonValue, values: JsonObject) -> None:
+        """Read the inputs that a path leads to; null is as good as absent."""
+        for item in self._picked:
+            found = MISSING if item.path is None else item.path.find(body)
+            if found is not MISSING and found is not None:
+                values[item.name] = found
 
     def _read_query(
         self,
@@ -156,6 +170,8 @@ class InputReader:
         """Pass on a name that is not read from here, or refuse it."""
         if len(errors) >= MAX_FIELD_ERRORS:
             return  # each further one would cost a search for the nearest name
+        if name in self._table.constants:
+            return
         item = self._table.get(name)
         if item is None and not self._table.closed:
             if name in values:
@@ -274,7 +290,7 @@ def _first_place(item: Input, *, in_path: bool) -> str:
         return "path"
     places = [place for place in item.sources if place != "path"]
     first = places[0] if places else "argument"
-    return "body" if first == "whole-body" else first
+    return "body" if first in ("whole-body", "body-path") else first
 
 
 def _has_field(body: JsonValue, item: Input) -> bool:

@@ -212,6 +212,9 @@ class _Described:
     def request_body(self, own_names: Sequence[str]) -> JsonObject | None:
         """Describe the body: an object of the inputs it holds, or the one input it is."""
         fields: list[Input] = []
+        picked = [item for item in self.operation.inputs.inputs if "body-path" in item.sources]
+        if picked:
+            return _json_body({}, required=any(item.required for item in picked))
         for item in self.operation.inputs.inputs:
             place = self._place(item, own_names)
             if place in ("body", "whole-body"):
@@ -251,7 +254,7 @@ class _Described:
             if source == "path":
                 if item.name in own_names:
                     return source
-            elif source not in ("body", "whole-body") or self.reads_body:
+            elif source not in ("body", "whole-body", "body-path") or self.reads_body:
                 return source
         return ""
 

@@ -81,13 +81,18 @@ def dump(value: JsonValue) -> bytes:
     """Return a value as JSON text.
 
     orjson refuses integers past 64 bits and lone surrogates, which JSON allows; json writes them.
+
+    Raises: ShapingError for some hundred levels of nesting.
     """
     try:
         return orjson.dumps(value)
     except TypeError:
         from json import dumps
 
-        return dumps(value, separators=(",", ":")).encode("ascii")
+        try:
+            return dumps(value, separators=(",", ":")).encode("ascii")
+        except RecursionError:
+            raise ShapingError(message="the answer nests too deep to be passed on") from None
 
 
 def _empty(status: int, result: Result, request_id_header: tuple[bytes, bytes]) -> Answer:

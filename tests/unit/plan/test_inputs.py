@@ -17,6 +17,7 @@ TABLE = InputTable(
         Input(name="ids", schema={"type": "array", "items": {"type": "integer"}}),
         Input(name="body", schema={"type": "object", "required": ["a"]}),
         Input(name="doc", schema={"type": ["string", "object"]}),
+        Input(name="json", schema={"type": ["array", "object", "string"]}),
         Input(name="any", schema={}),
         Input(name="size", schema={"type": "integer"}, default=7, has_default=True),
     )
@@ -45,6 +46,9 @@ TABLE = InputTable(
         ("body", ['{"a": 1}'], {"a": 1}),
         ("body", ["{oops"], "{oops"),
         ("doc", ['{"a": 1}'], '{"a": 1}'),
+        ("json", ['{"a": 1}'], '{"a": 1}'),
+        ("json", ['["a"]'], '["a"]'),
+        ("json", ["a", "b"], ["a", "b"]),
         ("any", ["text"], "text"),
     ],
 )

@@ -32,3 +32,12 @@ def test_short_and_blank_values_are_left_alone() -> None:
         masker.add(value)
 
     assert masker("abc def") == "abc def"
+
+
+def test_what_the_file_calls_its_routes_is_no_secret() -> None:
+    masker = Masker()
+    masker.publish(["orders-mcp", "/orders/{id}"])
+    masker.add("orders")
+    masker.add("orders-of-ann")
+
+    assert masker("GET /orders/orders-of-ann") == "GET /orders/***"

@@ -13,6 +13,8 @@ redirect is followed, no Referer is sent.
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property, lru_cache
@@ -185,6 +187,7 @@ class Transport:
             await client.close()
 
     def _open(self) -> Client:
+        _load_pyreqwest()
         from pyreqwest.client import ClientBuilder
 
         builder = (
@@ -234,6 +237,28 @@ def is_sendable_segment(segment: str) -> bool:
 @lru_cache(maxsize=256)
 def _duration(seconds: float) -> timedelta:
     return timedelta(seconds=max(seconds, 0.001))
+
+
+def _load_pyreqwest() -> None:
+    """Import pyreqwest on a thread that lasts as long as the process.
+
+    The allocator inside of it (mimalloc) takes the thread that loads it for the main one. If that
+    thread ends, the next one to call pyreqwest crashes the process (pyreqwest 0.15.1, Linux).
+    """
+    is_lasting = threading.current_thread() is threading.main_thread()
+    if is_lasting or "pyreqwest" in sys.modules:
+        return
+    loaded = threading.Event()
+
+    def load() -> None:
+        try:
+            import pyreqwest.client  # noqa: F401  # loading it here is all that is wanted
+        finally:
+            loaded.set()
+        threading.Event().wait()
+
+    threading.Thread(target=load, name="naftiko holds pyreqwest", daemon=True).start()
+    loaded.wait()
 
 
 def _pyreqwest_error() -> type[PyreqwestError]:

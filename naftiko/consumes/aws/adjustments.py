@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from naftiko.consumes.aws.service import Adjustments
 from naftiko.errors import did_you_mean
 from naftiko.expressions.durations import parse_duration_s
+from naftiko.plan.infer import declared_schema
 from naftiko.values import MISSING
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def read_adjustments(
     entry: ConsumedAwsOperation, model: OperationModel, context: ClientContext
 ) -> Adjustments:
     """Compile the templates of an entry and check the parameters it names.
+
+    An input that the API does not have is the file's own if a preset parameter reads it.
 
     Raises: ExpressionError.
     """
@@ -45,13 +48,20 @@ def read_adjustments(
     for name, node in entry.parameters:
         if is_known(name, node.location):
             presets.append((name, context.templates.value(node)))
-    stated = [item for item in entry.input_parameters if is_known(item.name, item.location)]
+    read = {name.name.partition(".")[0] for _, preset in presets for name in preset.references}
+    own = {item.name for item in entry.input_parameters if item.name in read - set(known)}
+    stated = [
+        item
+        for item in entry.input_parameters
+        if item.name in own or is_known(item.name, item.location)
+    ]
     paginate = entry.paginate
     return Adjustments(
         description=entry.description,
         presets=tuple(presets),
+        own=frozenset(own),
         json_parameters=entry.json_parameters,
-        parameters={item.name: _stated(item) for item in stated},
+        parameters={item.name: _stated(item, own=item.name in own) for item in stated},
         required={item.name: item.required for item in stated if item.required is not None},
         defaults={item.name: item.default for item in stated if item.has_default},
         paginate=paginate is None or paginate.enabled,
@@ -60,8 +70,9 @@ def read_adjustments(
     )
 
 
-def _stated(item: InputParameter) -> JsonObject:
-    changes: JsonObject = dict(item.schema)
+def _stated(item: InputParameter, *, own: bool) -> JsonObject:
+    """Return what the file says of an input; the type of the API's inputs is the API's."""
+    changes: JsonObject = declared_schema(item, {}) if own else dict(item.schema)
     if item.description:
         changes["description"] = item.description
     if item.has_default:

@@ -78,6 +78,7 @@ CONFLICT = re.compile(
     r"\w*(?:AlreadyExists|Conflict|AlreadyOwnedByYou|InUse|DuplicateRequest|Duplicate|"
     r"ConditionalCheckFailed|AlreadyInUse)\w*|\w*Exists(?:Exception|Fault)?"
 )
+UNKNOWN_OUTCOME = "it may have been done nevertheless: look before you call again"
 _ACTION = re.compile(r"perform:? (?P<action>[a-z0-9-]+:[A-Za-z*]+)")
 
 
@@ -124,22 +125,27 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def fault_error(fault: Fault, called: Called, *, service_has_tokens: bool = False) -> ConsumedError:
+def fault_error(
+    fault: Fault, called: Called, *, service_has_tokens: bool = False, repeatable: bool = True
+) -> ConsumedError:
     """Return what the caller sees of a fault.
 
-    `service_has_tokens` says that InvalidToken is about a token of the API's own (a task token).
+    `service_has_tokens` says that InvalidToken is about a token of the API's own (a task token),
+    `repeatable` that to call again does no harm.
     """
     text = f"{called.address}: {fault.code}"
     if fault.message:
         text += f": {fault.message}"
     code, status, hint = _classify(fault, called, service_has_tokens)
     throttled = code == "throttled"
+    if code == "upstream-error" and not repeatable:
+        hint = UNKNOWN_OUTCOME
     return ConsumedError(
         code=code,
         message=text,
         status=status,
         hint=hint,
-        retryable=throttled or (status == 502 and fault.transient),
+        retryable=throttled or (status == 502 and fault.transient and repeatable),
         retry_after_s=(fault.retry_after_s or 1.0) if throttled else fault.retry_after_s,
         details={
             "awsCode": fault.code,
@@ -193,12 +199,21 @@ def credentials_error(called: Called, reason: str, hint: str = "") -> ConsumedEr
     )
 
 
-def transport_error(error: TransportError, called: Called, timeout_s: float) -> RunError:
-    """Return what the caller sees when no whole answer came."""
+def transport_error(
+    error: TransportError, called: Called, timeout_s: float, *, repeatable: bool
+) -> RunError:
+    """Return what the caller sees when no whole answer came.
+
+    Whether AWS did what was asked is unknown unless nothing was sent: a caller may only be told to
+    try again where doing it twice does no harm (`repeatable`).
+    """
+    safe = repeatable or not error.sent
     details = {"service": called.service, "operation": called.operation}
     if isinstance(error, TimedOutError) and error.phase != "connect":
         return DeadlineError(
             message=f"{called.address}: {error.address} did not answer within {timeout_s:g} s",
+            hint="" if safe else UNKNOWN_OUTCOME,
+            retryable=safe,
             details=details,
         )
     hint = "check the network, and the region or endpoint URL"
@@ -210,7 +225,7 @@ def transport_error(error: TransportError, called: Called, timeout_s: float) -> 
         message=f"{called.address}: {'cannot reach' if unsent else 'no answer from'} "
         f"{error.address}: {error.reason}",
         status=502,
-        retryable=True,
-        hint=hint,
+        retryable=safe,
+        hint=hint if safe else UNKNOWN_OUTCOME,
         details=details,
     )

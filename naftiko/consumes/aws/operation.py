@@ -30,7 +30,7 @@ from naftiko.consumes.transport import (
     TransportError,
 )
 from naftiko.errors import ConsumedError, DeadlineError, InputError, RunError, ShapingError
-from naftiko.plan.inputs import compile_validator, field_errors
+from naftiko.plan.inputs import Input, InputTable, compile_validator, field_errors
 from naftiko.plan.ports import Effect, Parameter, Result
 from naftiko.values import Missing
 
@@ -61,7 +61,10 @@ MIN_SKEW_S = 240.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AwsOperation:
-    """One operation. `presets` are parameters the file sets; `visible` those a caller may give.
+    """One operation.
+
+    `presets` are parameters the file sets; `visible` those a caller may give; `own` those of them
+    that only presets read, and that are not sent.
 
     `repeatable` is true, false, or the parameter that makes a repetition safe. `outcome` is the
     rule by which a 200 may say that the work failed. `is_poll` means that AWS must see it when the
@@ -84,6 +87,7 @@ class AwsOperation:
     is_poll: bool
     outcome: Mapping[str, JsonValue] | None
     presets: tuple[tuple[str, ValueTemplate], ...] = ()
+    own: frozenset[str] = frozenset()
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)
     open_arguments: bool = False
 
@@ -117,6 +121,8 @@ class AwsOperation:
         given = self._given(arguments)
         if not self._validator.is_valid(given):
             raise self._refusal(given)
+        if self.own:
+            given = {name: value for name, value in given.items() if name not in self.own}
         pager = self.pager
         if pager is None or pager.paged_by_caller(given):
             value = await self._invoke(given, run)
@@ -127,9 +133,10 @@ class AwsOperation:
     def _refusal(self, given: JsonObject) -> InputError:
         """Return an error that names everything that is wrong at once."""
         known = tuple(parameter.name for parameter in self.visible)
-        fields = field_errors(self._validator, given, known=known)
+        fields = field_errors(self._validator, given, known=known, schema=self.input_schema)
         named = {item.name for item in fields}
-        fields += [item for item in self.wire.check(given) if item.name not in named]
+        sent = {name: value for name, value in given.items() if name not in self.own}
+        fields += [item for item in self.wire.check(sent) if item.name not in named]
         return InputError(message=f"{self.address}: invalid arguments", fields=tuple(fields))
 
     @property
@@ -148,14 +155,26 @@ class AwsOperation:
         given: JsonObject = {name: value for name, value in arguments.items() if value is not None}
         for name, value in self.defaults.items():
             given.setdefault(name, value)
+        scope = {**arguments, **given}
         for name, template in self.presets:
-            rendered = template.render(arguments)
+            rendered = template.render(scope)
             if not isinstance(rendered, Missing):
                 given[name] = rendered
         for name in self.token_members:
             if name not in given:
                 given[name] = str(uuid4())
+        for item in self._from_text.inputs:
+            value = given.get(item.name)
+            if isinstance(value, str):
+                given[item.name] = self._from_text.read_text(item, (value,))
         return given
+
+    @cached_property
+    def _from_text(self) -> InputTable:
+        """The parameters that a file may declare as text: "5" is the number that the API wants."""
+        wanted = {"integer", "number", "boolean"}
+        inputs = (Input(name=item.name, schema=item.schema) for item in self.visible)
+        return InputTable(inputs=tuple(item for item in inputs if item.types & wanted))
 
     def _judged(self, value: JsonObject) -> Result:
         """Tell a failure that came as 200, by the rule."""
@@ -225,7 +244,7 @@ class AwsOperation:
                     cost = policy.spend(failure)
                 delay_s = backoff_s(failure, attempt)
                 if not cost or not _has_time(call.run, delay_s):
-                    raise self._error(failure, call)
+                    raise self._error(failure, call, repeatable=repeatable)
                 attempt, spent = attempt + 1, spent + cost
                 await asyncio.sleep(delay_s)
             keys = await self._keys()
@@ -287,9 +306,14 @@ class AwsOperation:
         more = given.get(self.timeout_member)
         return self.timeout_s + (float(more) if isinstance(more, int | float) else 0.0)
 
-    def _error(self, failure: Fault | TransportError, call: _Call) -> RunError:
+    def _error(self, failure: Fault | TransportError, call: _Call, *, repeatable: bool) -> RunError:
         if isinstance(failure, Fault):
-            return fault_error(failure, self.called, service_has_tokens=self.service.has_tokens)
+            return fault_error(
+                failure,
+                self.called,
+                service_has_tokens=self.service.has_tokens,
+                repeatable=repeatable,
+            )
         if isinstance(failure, ResponseTooLargeError):
             return ConsumedError(
                 code="answer-too-large",
@@ -301,9 +325,10 @@ class AwsOperation:
         if call.run.remaining_s() == 0:
             return DeadlineError(
                 message=f"{self.address}: {failure.address} did not answer in the time that the "
-                "request was given"
+                "request was given",
+                retryable=repeatable,
             )
-        return transport_error(failure, self.called, call.timeout_s)
+        return transport_error(failure, self.called, call.timeout_s, repeatable=repeatable)
 
 
 def _has_time(run: Run, delay_s: float) -> bool:

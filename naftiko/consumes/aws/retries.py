@@ -62,6 +62,6 @@ def backoff_s(failure: Fault | TransportError, retry: int) -> float:
     throttled = not isinstance(failure, TransportError) and failure.throttled
     scale = THROTTLED_SCALE_S if throttled else TRANSIENT_SCALE_S
     # Jitter needs no cryptographic randomness.
-    delay = random.random() * min(scale * 2.0 ** (retry - 1), MAX_BACKOFF_S)  # noqa: S311
+    delay = random.random() * min(scale * 2.0 ** (retry - 1), MAX_BACKOFF_S)  # noqa: S311  # jitter, not a secret
     asked = None if isinstance(failure, TransportError) else failure.retry_after_s
     return delay if asked is None else max(delay, min(asked, delay + MAX_EXTRA_WAIT_S))

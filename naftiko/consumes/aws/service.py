@@ -45,11 +45,13 @@ if TYPE_CHECKING:
 class Adjustments:
     """How a file adjusts an operation. `paginate` False turns pages off.
 
-    `parameters` changes what is said of a parameter: `{"name": {"description": ..., ...}}`.
+    `parameters` changes what is said of a parameter: `{"name": {"description": ..., ...}}`. `own`
+    are inputs that only `presets` read: the API has none of that name.
     """
 
     description: str = ""
     presets: tuple[tuple[str, ValueTemplate], ...] = ()
+    own: frozenset[str] = frozenset()
     json_parameters: tuple[str, ...] = ()
     parameters: Mapping[str, JsonObject] | None = None
     required: Mapping[str, bool] | None = None
@@ -79,7 +81,9 @@ class AwsService:
         self.name = service
         self.namespace = namespace or service
         self.settings = settings
-        self.environment = AwsEnvironment(context.environment, settings.profile)
+        self.environment = AwsEnvironment(
+            context.environment, settings.profile, sandbox=context.sandbox
+        )
         self.region = settings.region or self.environment.region
         if context.sandbox and self.region is None:
             self.region = SANDBOX_REGION
@@ -188,6 +192,7 @@ class AwsService:
             is_poll=waits.poll,
             outcome=outcome_rule(self.name, api_name),
             presets=adjust.presets,
+            own=adjust.own,
             defaults=adjust.defaults or {},
         )
 
@@ -279,6 +284,8 @@ def _adjusted(schema: JsonObject, adjust: Adjustments) -> JsonObject:
         found = merged.get(name)
         if isinstance(found, dict):
             merged[name] = {**found, **changes}
+        elif name in adjust.own:
+            merged[name] = changes
     names = [str(name) for name in required] if isinstance(required, list) else []
     for name, needed in (adjust.required or {}).items():
         if needed and name not in names and name in merged:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from naftiko.consumes.aws.signing import AwsKeys
 
 SANDBOX_REGION = "us-east-1"
+NOWHERE = "http://127.0.0.1:1"
+"""Where calls go in a sandbox that is not there: they must fail rather than reach an account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +43,21 @@ class AwsSettings:
 class AwsEnvironment:
     """The environment and shared config of one entry, by botocore's names and rules."""
 
-    def __init__(self, environment: Mapping[str, str], profile: str | None = None) -> None:
-        """Read nothing yet. `profile` is what the entry names."""
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        profile: str | None = None,
+        *,
+        sandbox: bool = False,
+    ) -> None:
+        """Read nothing yet. `profile` is what the entry names.
+
+        With `sandbox` every service is at AWS_ENDPOINT_URL, and no file is read: a shared config
+        may lead to an account.
+        """
         self.variables = environment
         self.explicit_profile = profile
+        self._sandbox = sandbox
 
     @property
     def profile(self) -> str:
@@ -77,6 +90,8 @@ class AwsEnvironment:
 
         Spec: AWS SDKs and Tools Reference, "Service-specific endpoints".
         """
+        if self._sandbox:
+            return self.variables.get("AWS_ENDPOINT_URL") or NOWHERE
         ignored = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls"
         if self.flag(*ignored):
             return None
@@ -128,6 +143,8 @@ class AwsEnvironment:
         return loaded
 
     def _path(self, variable: str, name: str) -> Path:
+        if self._sandbox:
+            return Path("/nonexistent")
         named = self.variables.get(variable)
         try:
             return Path(named).expanduser() if named else Path.home() / ".aws" / name

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from naftiko.consumes.aws.operation import AwsOperation
+from naftiko.consumes.http.amazon_queue import QUEUE_URL, QueueUrl, queue_url
 from naftiko.consumes.http.binder import Binder, FromArgument, ValueSource
 from naftiko.consumes.http.encoding import bad_value
 from naftiko.consumes.http.json_text import json_text_nodes
@@ -18,12 +19,34 @@ from naftiko.errors import did_you_mean
 from naftiko.model.parameters import InputParameter
 from naftiko.plan.ports import ClientContext, Effect, Parameter
 from naftiko.plan.values import ConstantValue, ObjectValue, TextValue, ValueTemplate
-from naftiko.values import MISSING, JsonObject, JsonValue
+from naftiko.values import MISSING, JsonObject, JsonValue, Missing
 
 QUERY_PROTOCOL_MEMBERS = frozenset({"Action", "Version"})
 """What the query protocol has in its body; the service model supplies both."""
+SUPPLIED = frozenset(
+    {"action", "version", "authorization", "content-type", "host"}
+    | {f"x-amz-{name}" for name in ("target", "date", "security-token", "content-sha256")}
+    | {f"x-amz-{name}" for name in ("algorithm", "credential", "signature", "signedheaders")}
+)
+"""What files declare, pass on or ask callers for, and the service's model or signature supplies."""
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]")
+_LIST_MEMBER = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(?:\.member)?\.\d{1,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """The members of a list that the query protocol numbers: `AttributeName.1`."""
+
+    members: tuple[ValueSource, ...]
+
+    def get(self, scope: Mapping[str, JsonValue]) -> JsonValue | Missing:
+        """Return those that are given; MISSING if none is."""
+        given = [item.get(scope) for item in self.members]
+        return [value for value in given if value is not MISSING] or MISSING
+
+
+MemberSource = ValueSource | ListOf | QueueUrl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +55,19 @@ class AmazonArguments:
 
     `template` is the body, None where the file declares none. `sources` are single parameters.
     `passed` are parameters that callers give under the API's own name. `whole` names an argument
-    that holds all of them. `filled_by` maps a parameter to the argument that fills it.
+    that holds all of them. `filled_by` maps a parameter to the argument that fills it. `no_blanks`
+    are optional parameters that are never "": tools that declare a page token as required are
+    given "" for the first page.
     """
 
     parameters: tuple[Parameter, ...]
     template: ValueTemplate | None = field(repr=False)
-    sources: tuple[tuple[str, ValueSource], ...] = field(repr=False)
+    sources: tuple[tuple[str, MemberSource], ...] = field(repr=False)
     passed: frozenset[str]
     whole: str | None
     filled_by: Mapping[str, str]
     constants: Mapping[str, JsonValue] = field(repr=False)
+    no_blanks: frozenset[str] = frozenset()
 
     def render(self, arguments: Mapping[str, JsonValue]) -> JsonObject:
         """Return the parameters of one call; what is absent is left out.
@@ -60,6 +86,9 @@ class AmazonArguments:
             value = source.get(scope)
             if value is not MISSING:
                 given[name] = value
+        for name in self.no_blanks:
+            if given.get(name) == "":
+                del given[name]
         return given
 
     def _object(self, name: str, value: JsonValue) -> JsonObject:
@@ -106,7 +135,12 @@ class _Compiler:
         self._source = source
         self._declared = declared
         self._effect = inner.effect
-        self._known = {item.name: item for item in inner.parameters}
+        self._queue = queue_url(source, inner)
+        self._known = {
+            item.name: item
+            for item in inner.parameters
+            if self._queue is None or item.name != QUEUE_URL
+        }
         self._spellings = {_squeezed(name): name for name in self._known}
         self._binder = binder
         self._found: dict[str, Parameter] = {}
@@ -121,6 +155,9 @@ class _Compiler:
             self._found.setdefault(item.name, item)
         if whole is not None:
             self._found.setdefault(whole.name, whole)
+        if self._queue is not None:
+            self._found |= {item.name: item for item in self._queue.parameters()}
+            sources = (*sources, (QUEUE_URL, self._queue))
         return AmazonArguments(
             parameters=tuple(self._found.values()),
             template=template,
@@ -129,6 +166,9 @@ class _Compiler:
             whole=whole.name if whole else None,
             filled_by=self._filled_by,
             constants=self._binder.constants,
+            no_blanks=frozenset(
+                name for name, item in self._known.items() if _is_never_blank(item)
+            ),
         )
 
     def _whole(self) -> Parameter | None:
@@ -192,28 +232,47 @@ class _Compiler:
         for name in names:
             self._found.setdefault(name, Parameter(name=name, schema={}))
 
-    def _fill(self, known: Parameter, name: str) -> None:
+    def _fill(self, known: Parameter, name: str, *, may_be_in_body: bool = False) -> None:
         self._filled_by[known.name] = name
-        self._found[name] = Parameter(name=name, schema=known.schema, required=known.required)
+        required = known.required and not may_be_in_body
+        self._found[name] = Parameter(name=name, schema=known.schema, required=required)
 
-    def _sources(self, whole: Parameter | None) -> Iterator[tuple[str, ValueSource]]:
+    def _sources(self, whole: Parameter | None) -> Iterator[tuple[str, MemberSource]]:
         """Yield the members that declared parameters fill, by a fixed value or another spelling."""
         placed = place_parameters(
             (item for item in self._declared if item.in_ in ("path", "query", "body")),
             self._binder,
         )
+        lists: dict[str, list[ValueSource]] = {}
         for item in placed:
             member = self._member(item.name)
+            numbered = self._numbered(item.name) if member is None else None
+            if numbered is not None and numbered not in self._filled_by:
+                lists.setdefault(numbered, []).append(item.source)
+                self._fill_one_of(self._known[numbered], item.name)
             if member is None or member in self._filled_by:
                 continue
             if not isinstance(item.source, FromArgument):
                 yield member, item.source
-            elif whole is None:
+            elif whole is None or item.in_ != "body":
                 yield member, item.source
-                self._fill(self._known[member], item.name)
+                self._fill(self._known[member], item.name, may_be_in_body=whole is not None)
+        for member, members in lists.items():
+            yield member, ListOf(tuple(members))
+
+    def _numbered(self, name: str) -> str | None:
+        """Return the list that a numbered name is a member of: "AttributeName.1"."""
+        match = _LIST_MEMBER.fullmatch(name)
+        found = match and (self._member(match["name"]) or self._member(match["name"] + "s"))
+        return found if found and self._known[found].schema.get("type") == "array" else None
+
+    def _fill_one_of(self, known: Parameter, name: str) -> None:
+        items = known.schema.get("items")
+        schema = items if isinstance(items, dict) else {}
+        self._found[name] = Parameter(name=name, schema=schema)
 
     def _extra(
-        self, template: ValueTemplate | None, sources: Mapping[str, ValueSource]
+        self, template: ValueTemplate | None, sources: Mapping[str, MemberSource]
     ) -> Iterator[Parameter]:
         """Yield the parameters callers give by the API's name, beside what the file maps.
 
@@ -238,6 +297,12 @@ class _Compiler:
             key.location,
             did_you_mean(key.text, self._known),
         )
+
+
+def _is_never_blank(item: Parameter) -> bool:
+    least = item.schema.get("minLength", 0)
+    is_text = item.schema.get("type") == "string" and not item.schema.get("enum")
+    return not item.required and not (is_text and not least)
 
 
 def _members(template: ValueTemplate | None) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from naftiko.consumes.aws.operation import AwsOperation
-from naftiko.consumes.http.amazon_arguments import AmazonArguments
+from naftiko.consumes.http.amazon_arguments import SUPPLIED, AmazonArguments
 from naftiko.errors import FieldError, InputError
 from naftiko.plan.ports import Effect, Parameter, Result
 from naftiko.plan.run import Run
@@ -39,6 +39,12 @@ class AmazonOperation:
     def open_arguments(self) -> bool:
         """False: the API knows its parameters."""
         return False
+
+    @property
+    def supplied(self) -> frozenset[str]:
+        """Target, signature and the query protocol's `Action`, which the model supplies."""
+        known = {parameter.name.lower() for parameter in self.parameters}
+        return SUPPLIED - known
 
     @property
     def output_schema(self) -> JsonSchema | None:

@@ -27,7 +27,7 @@ from naftiko.consumes.http.parameters import (
 from naftiko.consumes.http.paths import ParsedPath, Slot, parse_path
 from naftiko.consumes.http.request import RequestPlan
 from naftiko.consumes.http.source import OperationSource, timeout_s
-from naftiko.consumes.http.variables import host_variable, is_amazon
+from naftiko.consumes.http.variables import host_variable, is_aws_host
 from naftiko.consumes.sigv4 import Signer
 from naftiko.consumes.transport import Transport
 from naftiko.errors import InputError
@@ -100,10 +100,13 @@ class _Compiler:
         base = compile_base_uri(text, binder.slot, self._host_variable, problems)
         if base is None:
             return self._source.refused("invalid-base-uri", "`baseUri` is no URL to call")
-        if is_amazon(text.text):
+        if is_aws_host(_known_host(base)):
             from naftiko.consumes.http.signing import at_configured_endpoint
 
-            base = at_configured_endpoint(base, self._context.environment)
+            sandbox = self._context.sandbox
+            base = at_configured_endpoint(base, self._context.environment, sandbox=sandbox)
+            if sandbox and is_aws_host(_known_host(base)):
+                return self._refuse_outside(base)
         closed = base.unfilled
         if closed is None:
             return base
@@ -278,6 +281,12 @@ class _Compiler:
         )
         return False
 
+    def _refuse_outside(self, base: BaseUri) -> RefusedOperation:
+        reason = f"the sandbox has nothing in place of `{base.text}`, and calls must not leave it"
+        location = self._source.consumes.base_uri.location
+        self._context.problems.warn("outside-sandbox", reason, location)
+        return self._source.refused("outside-sandbox", reason)
+
     def _refuse_method(self) -> RefusedOperation:
         reason = f"`{self._operation.method[:40]}` is no HTTP method"
         self._context.problems.error("invalid-method", reason, self._operation.location)
@@ -292,6 +301,11 @@ class _Compiler:
             location,
         )
         return self._source.refused("unsupported-body", body.reason)
+
+
+def _known_host(base: BaseUri) -> str:
+    """Return the host, with some label where a caller gives one."""
+    return base.host(lambda slot: slot.fallback or "x")
 
 
 def _is_content_type(item: Placed) -> bool:

@@ -12,15 +12,24 @@ from naftiko.consumes.transport import (
 )
 from naftiko.errors import ConsumedError, DeadlineError, RunError, StartError
 
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""What does no harm if it is done twice. Source: RFC 9110, 9.2.2."""
+UNKNOWN_OUTCOME = "it may have been done nevertheless: look before you call again"
 
-def run_error(error: TransportError, address: str, timeout_s: float) -> RunError:
-    """Return the error of a call to `namespace.operation` that got no whole answer."""
+
+def run_error(error: TransportError, address: str, timeout_s: float, *, method: str) -> RunError:
+    """Return the error of a call to `namespace.operation` that got no whole answer.
+
+    Callers are told to try again only where nothing was sent, or `method` may be repeated.
+    """
     details = {"operation": address}
+    safe = method in IDEMPOTENT or not error.sent
     match error:
         case TimedOutError():
             return DeadlineError(
                 message=f"`{address}` did not answer within {timeout_s:g} s",
-                hint="raise its `timeout`, or try again",
+                hint="raise its `timeout`, or try again" if safe else UNKNOWN_OUTCOME,
+                retryable=safe,
                 details=details,
             )
         case ConnectError():
@@ -35,7 +44,8 @@ def run_error(error: TransportError, address: str, timeout_s: float) -> RunError
             return ConsumedError(
                 code="connection-broken",
                 message=f"{error.address} ended the connection before its answer was complete",
-                retryable=True,
+                hint="" if safe else UNKNOWN_OUTCOME,
+                retryable=safe,
                 details=details,
             )
         case ResponseTooLargeError():

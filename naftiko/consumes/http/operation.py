@@ -112,7 +112,7 @@ class HttpOperation:
         try:
             return await self._try(request, timeout_s)
         except TransportError as error:
-            raise run_error(error, self.address, timeout_s) from error
+            raise run_error(error, self.address, timeout_s, method=request.method) from error
         except StartError as error:
             raise settings_error(error) from error
 

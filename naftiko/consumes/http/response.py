@@ -10,8 +10,13 @@ from typing import Protocol
 
 import orjson
 
+from naftiko.errors import ConsumedError
 from naftiko.plan.ports import Result
 from naftiko.values import MISSING, JsonValue, Missing
+
+MAX_JSON_VALUES = 2_000_000
+"""About what an answer may hold to be read as JSON: each costs 60 bytes and more in memory."""
+_LARGE = 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:+-]{1,40})", re.IGNORECASE)
@@ -49,11 +54,20 @@ def read_response(response: Response, *, parse_json: bool) -> Result:
 
     `value` is the JSON in the body, MISSING where there is none: another media type, an empty
     body, text that is no JSON or nests deeper than 1,024 levels. `raw` always holds the bytes.
+
+    Raises: ConsumedError for JSON with more than 2,000,000 commas: reading it would hold up all
+        other requests for seconds.
     """
     status, headers, body = response.status, response.headers, response.body
     media_type = headers.get("content-type") or ""
     value: JsonValue | Missing = MISSING
     if parse_json and body and is_json(media_type, body):
+        if len(body) > _LARGE and body.count(b",") > MAX_JSON_VALUES:
+            raise ConsumedError(
+                code="response-too-large",
+                message=f"the answer holds more than {MAX_JSON_VALUES} JSON values",
+                hint="ask for less of it",
+            )
         value = _parse(body, media_type)
     passed = _PASSED_ON_MOVED if 300 <= status < 400 else _PASSED_ON
     return Result(

@@ -43,13 +43,15 @@ def compile_signer(authentication: Authentication, base: BaseUri, binder: Binder
     return _Compiler(authentication, binder).compile(service_for_host(host), region)
 
 
-def at_configured_endpoint(base: BaseUri, environment: Mapping[str, str]) -> BaseUri:
+def at_configured_endpoint(
+    base: BaseUri, environment: Mapping[str, str], *, sandbox: bool = False
+) -> BaseUri:
     """Return an AWS base URI at AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_<SERVICE>), if that is set.
 
     The sandbox sets it, so that no call leaves it.
     """
     service = service_for_host(_host(base)[0])
-    url = AwsEnvironment(environment).endpoint_url(service) if service else None
+    url = AwsEnvironment(environment, sandbox=sandbox).endpoint_url(service) if service else None
     return replace(base, origin=(url.rstrip("/"),)) if url else base
 
 
@@ -93,7 +95,9 @@ class _Compiler:
         self._has_gaps = False
 
     def compile(self, host_service: str | None, host_region: str | None) -> Signer | None:
-        environment = AwsEnvironment(self._context.environment, self._text("profile"))
+        environment = AwsEnvironment(
+            self._context.environment, self._text("profile"), sandbox=self._context.sandbox
+        )
         service = self._service(host_service)
         region = self._region() or host_region or environment.region
         if service is None or region is None:

@@ -9,6 +9,7 @@ from naftiko.plan.ports import ClientContext
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 _REGION_NAMES = frozenset({"region", "awsregion"})
+_AWS_HOST = re.compile(r"(?:.*\.)?(?:amazonaws\.[a-z.-]+|(?:[a-z0-9-]+\.)*aws)\.?(?::\d+)?")
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-.]")
 
 
@@ -39,4 +40,13 @@ def region(context: ClientContext) -> str | None:
 
 def is_amazon(base_uri: str) -> bool:
     """Tell whether a base URI may be an AWS one, without reading a model."""
-    return ".amazonaws." in base_uri or ".api.aws" in base_uri
+    text = base_uri.lower()
+    return ".amazonaws." in text or ".api.aws" in text
+
+
+def is_aws_host(host: str) -> bool:
+    """Tell whether a host belongs to AWS, be it a service's or a customer's API in it.
+
+    "abc.execute-api.eu-west-1.amazonaws.com", "abc.lambda-url.us-east-1.on.aws"
+    """
+    return _AWS_HOST.fullmatch(host.lower()) is not None

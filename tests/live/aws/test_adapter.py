@@ -97,6 +97,43 @@ operations:
         call(client, "start-order")
 
 
+OWN_INPUTS = """type: aws
+namespace: table
+service: dynamodb
+operations:
+  - name: find
+    operation: scan
+    parameters:
+      TableName: orders
+      Limit: "{{most}}"
+      ExpressionAttributeValues: {":c": {S: "{{customer}}"}}
+    inputParameters:
+      - {name: most, type: integer, minimum: 1, default: 25}
+      - {name: customer, type: string, required: true, description: Who bought.}"""
+
+
+def test_presets_may_read_inputs_that_the_api_does_not_have(aws: Upstream) -> None:
+    client = adapter(OWN_INPUTS, context(environment(aws.url)))
+    taken = {item.name: item for item in client.operation("find").parameters}  # type: ignore[union-attr]  # it is there
+    assert taken["customer"].required
+    assert taken["customer"].schema == {"type": "string", "description": "Who bought."}
+    assert taken["most"].schema["type"] == "integer"
+    assert "Limit" not in taken
+    aws.program(says({"Items": []}), says({"Items": []}))
+    call(client, "find", customer="ann")
+    call(client, "find", customer="ann", most=3)
+    first, second = (seen.json for seen in aws.seen)
+    assert first == {
+        "TableName": "orders",
+        "Limit": 25,
+        "ExpressionAttributeValues": {":c": {"S": "ann"}},
+    }
+    assert second["Limit"] == 3
+    with pytest.raises(InputError) as caught:
+        call(client, "find", most=0)
+    assert {item.name for item in caught.value.fields} >= {"customer", "most"}
+
+
 def test_json_parameters_declare_more_json(aws: Upstream) -> None:
     text = """type: aws
 namespace: sf

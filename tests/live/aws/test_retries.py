@@ -59,9 +59,11 @@ def test_the_entry_says_how_often(aws: Upstream, retries: int, attempts: int) ->
 
 def test_a_write_is_not_repeated_after_a_500(aws: Upstream) -> None:
     aws.program(fails("Internal", 500), says(STARTED))
-    with pytest.raises(ConsumedError):
+    with pytest.raises(ConsumedError) as caught:
         ask(aws, "start-execution", stateMachineArn=ARN)
     assert len(aws.seen) == 1
+    assert not caught.value.retryable
+    assert "look before you call again" in caught.value.hint
 
 
 def test_a_named_start_is_repeated_after_a_500(aws: Upstream) -> None:

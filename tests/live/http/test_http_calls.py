@@ -227,6 +227,15 @@ def test_a_slow_answer(upstream: Upstream) -> None:
     assert "`ns.op` did not answer within 0.2 s" in error.message
 
 
+@pytest.mark.parametrize(("method", "retryable"), [("GET", True), ("PUT", True), ("POST", False)])
+def test_only_what_may_be_done_twice_is_worth_a_retry(
+    upstream: Upstream, method: str, retryable: bool
+) -> None:
+    error = failure(api(f"method: {method}, timeout: 200ms", base=upstream.url, path="/stuck"))
+    assert error.retryable is retryable
+    assert ("look before you call again" in error.hint) is not retryable
+
+
 def test_the_deadline_of_a_run_shortens_the_timeout(upstream: Upstream) -> None:
     compiled = api("method: GET", base=upstream.url, path="/stuck")
     with pytest.raises(DeadlineError):

@@ -10,6 +10,7 @@ from naftiko.model.build_exposes import build_exposes
 from naftiko.model.capability import Capability, Info
 from naftiko.model.consumes import Consumes, Import
 from naftiko.model.fields import Fields, Named
+from naftiko.model.unserved import warn_sections
 
 GENERATIONS = ("naftiko", "ikanos")
 KNOWN_VERSIONS = {
@@ -33,6 +34,8 @@ def build_capability(document: Document, problems: Problems) -> Capability:
     inner = root.fields("capability")
     _check_kind(root, inner, problems)
     sections = [root] if inner is None else [root, inner]
+    for section in sections:
+        warn_sections(section, problems)
     return Capability(
         document=document,
         generation=generation,
@@ -130,7 +133,7 @@ def _binds(fields: Fields, problems: Problems) -> list[Bind]:
                 description=inner.text("description"),
             )
         )
-        if "keys" not in inner.node:
+        if "keys" not in inner.node and "from" not in inner.node:
             problems.warn(
                 "missing-keys",
                 f"the bind `{named.name}` names no `keys`, so that it gives no variable",

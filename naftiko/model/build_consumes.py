@@ -19,6 +19,7 @@ from naftiko.model.consumes import (
     UnknownConsumes,
 )
 from naftiko.model.fields import Fields, Named
+from naftiko.model.unserved import warn_consumes
 
 
 def build_consumes(fields: Fields, problems: Problems) -> tuple[Consumes | Import, ...]:
@@ -90,6 +91,7 @@ def _http(named: Named, problems: Problems) -> ConsumesHttp | None:
             "add `baseUri: https://api.example.com`",
         )
         return None
+    warn_consumes(fields, problems)
     return ConsumesHttp(
         namespace=named.name,
         base_uri=base_uri,

@@ -23,6 +23,7 @@ from naftiko.model.exposes import (
     UnknownExposes,
 )
 from naftiko.model.fields import Fields, Named
+from naftiko.model.unserved import warn_mcp, warn_rest
 from naftiko.source import Location
 
 REST_TYPES = {"rest": "rest", "api": "rest", "http": "rest"}
@@ -31,6 +32,9 @@ LATER_MEMBERS = ("steps", "ref", "mappings", "forward")
 """Members of an operation that this engine does not serve."""
 LATER_SECTIONS = ("resources", "prompts")
 """Sections of an MCP adapter that this engine does not serve."""
+
+IMPORTED = "import"
+"""The type of an entry that stands in another file; it is reported where it is built."""
 
 _NOT_KEBAB = re.compile(r"[^a-z0-9]+")
 
@@ -44,7 +48,15 @@ def _entry(named: Named, problems: Problems) -> Exposes:
     fields = named.fields
     type_ = fields.text("type")
     kind = REST_TYPES.get(type_, type_)
-    if kind not in ("rest", "mcp") or "from" in fields.node:
+    if "from" in fields.node or "import" in fields.node:
+        problems.warn(
+            "unsupported-expose-import",
+            "`exposes` entries are not imported by this version, so this one is left out",
+            fields.location,
+            "copy the entry into this file",
+        )
+        return UnknownExposes(namespace=named.name, type_=IMPORTED, location=fields.location)
+    if kind not in ("rest", "mcp"):
         place = fields.scalar("type") or fields
         return UnknownExposes(namespace=named.name, type_=type_, location=place.location)
     if not named.name:
@@ -56,7 +68,9 @@ def _entry(named: Named, problems: Problems) -> Exposes:
         )
     namespace = named.name or kind
     if kind == "rest":
+        warn_rest(fields, namespace, problems)
         return _rest(namespace, fields)
+    warn_mcp(fields, namespace, problems)
     _warn_unserved(namespace, fields, problems)
     return _mcp(namespace, fields)
 

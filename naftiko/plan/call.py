@@ -73,7 +73,8 @@ class CallPlan:
         """Return what is called with what, and what becomes of the answer."""
         lines = [f"call {self.operation.address}"]
         lines += [f"  {argument.name} = {argument.text}" for argument in self.arguments]
-        lines += [f"  {name} = {name}" for name in self.passed]
+        if self.passed:
+            lines.append(f"  under their own names: {', '.join(self.passed)}")
         if self.pass_rest:
             lines.append("  every other input under its own name")
         lines += [f"  {line}" for line in self.operation.explain()]

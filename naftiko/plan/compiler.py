@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from naftiko.document.nodes import Scalar
 from naftiko.errors import Problems, did_you_mean
 from naftiko.expressions import ExpressionError
+from naftiko.model.build_exposes import IMPORTED
 from naftiko.model.capability import Capability
 from naftiko.model.consumes import Authentication
 from naftiko.model.exposes import (
@@ -96,6 +98,8 @@ class CapabilityCompiler:
         return False
 
     def _unknown(self, exposes: UnknownExposes) -> None:
+        if exposes.type_ == IMPORTED:
+            return
         self.problems.warn(
             "unsupported-adapter",
             f"`exposes` of type `{exposes.type_}` is not served by this version"
@@ -125,6 +129,14 @@ class CapabilityCompiler:
         taken: dict[tuple[str, str], Location],
     ) -> RoutePlan:
         path = _normal_path(resource.path.text)
+        escaped = quote(path, safe="/{}:@!$&'()*+,;=-._~%")
+        if "#" in path or "?" in path:
+            self.problems.info(
+                "path-needs-escaping",
+                f"the path `{path}` holds `#` or `?`, which clients send percent-encoded",
+                resource.path.location,
+                f"they call `{escaped}`",
+            )
         operations: list[RestOperationPlan] = []
         for rest in resource.operations:
             if not self._is_new_route(rest.method, path, rest.operation, taken):

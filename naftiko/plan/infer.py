@@ -7,9 +7,11 @@ operation's own parameters; type, required, enum and description come from the c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from naftiko.document.nodes import Scalar
+from naftiko.expressions.jsonpath import Path, compile_path
 from naftiko.model.parameters import InputParameter
 from naftiko.plan.call import Argument
 from naftiko.plan.inputs import Input
@@ -19,6 +21,7 @@ from naftiko.values import JsonObject, JsonValue
 
 PATH_VARIABLE = re.compile(r"\{\{?\s*([A-Za-z0-9_.*-]+)\s*\}?\}")
 BODYLESS = frozenset({"GET", "HEAD", "DELETE"})
+BODY = "body"
 STANDARD_HEADERS = frozenset(
     [
         "accept",
@@ -72,14 +75,19 @@ class Place:
         """The names of the path's variables."""
         return tuple(PATH_VARIABLE.findall(self.path))
 
-    def sources(self, name: str) -> tuple[str, ...]:
-        """Return where an input that is not declared is looked for."""
+    def sources(self, name: str, *, whole_body: str | None = None) -> tuple[str, ...]:
+        """Return where an input that is not declared is looked for.
+
+        `whole_body` is the input that the body itself is, if one is.
+        """
         if self.method is None:
             return ()
         if name in self.path_names:
             return ("path",)
         header = () if name.lower() in STANDARD_HEADERS else ("header",)
-        if self.method in BODYLESS:
+        if name == whole_body:
+            return ("body", "whole-body")
+        if self.method in BODYLESS or whole_body is not None:
             return ("query", *header)
         return ("body", "query", *header)
 
@@ -88,25 +96,32 @@ class Place:
 class Use:
     """One use of an input: the parameter it fills, None where that is not known.
 
-    `needed` is true where the input is part of a text, which would be wrong without it.
+    `needed` is true where the input is part of a text, which would be wrong without it. `flat`
+    means that the dots in its name are no path: `{page.size: rest.page.size}`.
     """
 
     name: str
     parameter: Parameter | None
     needed: bool = False
+    flat: bool = False
+
+    @property
+    def root(self) -> str:
+        """The name of the input: what stands before the first dot."""
+        return self.name if self.flat else self.name.partition(".")[0]
 
 
 def infer_inputs(
     *,
     place: Place,
     arguments: Sequence[Argument],
-    uses: Iterable[Use],
+    uses: Sequence[Use],
     parameters: Sequence[Parameter],
 ) -> tuple[Input, ...]:
     """Return the inputs of an operation that declares none."""
     found: dict[str, Input] = {name: _path_input(name) for name in place.path_names}
     for use in uses:
-        name = use.name.partition(".")[0]
+        name = use.root
         nested = name != use.name
         parameter = None if nested else use.parameter
         _merge(found, _used_input(name, parameter, nested=nested, needed=use.needed))
@@ -114,14 +129,24 @@ def infer_inputs(
     for parameter in parameters:
         if parameter.name not in given:
             _merge(found, _used_input(parameter.name, parameter))
+    whole = _whole_body(place, uses, parameters)
     return tuple(
         replace(
             item,
-            sources=place.sources(item.name),
+            sources=place.sources(item.name, whole_body=whole),
             required=item.required or item.name in place.path_names,
         )
         for item in found.values()
     )
+
+
+def _whole_body(place: Place, uses: Sequence[Use], parameters: Sequence[Parameter]) -> str | None:
+    """Return the input that is the request's body itself: `with: {body: rest.body}`."""
+    if place.method is None or place.method in BODYLESS:
+        return None
+    used = [use.parameter for use in uses if use.name == BODY and use.parameter is not None]
+    named = [*used, *(item for item in parameters if item.name == BODY)]
+    return BODY if named and named[0].name == BODY and named[0].in_ == "body" else None
 
 
 def _path_input(name: str) -> Input:
@@ -166,7 +191,7 @@ def declared_inputs(
     when it is part of the path. What the consumed operation knows fills what the file leaves out.
     """
     last = {item.name: item for item in declared}
-    in_body = [item for item in last.values() if _declared_place(item, place) == "body"]
+    in_body = [item for item in last.values() if declared_place(item, place) == "body"]
     only_body = in_body[0].name if len(in_body) == 1 else None
     inputs = [
         _declared(item, place, parameters.get(item.name), whole=item.name == only_body)
@@ -181,7 +206,8 @@ def declared_inputs(
     return tuple(inputs)
 
 
-def _declared_place(item: InputParameter, place: Place) -> str:
+def declared_place(item: InputParameter, place: Place) -> str:
+    """Return where a declared input is read from: "query", "body", "argument" of a tool."""
     if place.method is None:
         return "argument"
     if item.name in place.path_names and item.in_ in (None, "path"):
@@ -194,26 +220,49 @@ def _declared_place(item: InputParameter, place: Place) -> str:
 def _declared(
     item: InputParameter, place: Place, parameter: Parameter | None, *, whole: bool
 ) -> Input:
-    where = _declared_place(item, place)
+    where = declared_place(item, place)
     sources: tuple[str, ...] = () if where == "argument" else (where,)
-    if whole:
+    path = body_path(item) if where == "body" else None
+    if path is not None:
+        sources = ("body-path",)
+    elif whole:
         sources = ("body", "whole-body")
     required = where == "path" if item.required is None else item.required
-    if place.method is None and item.required is None:
-        required = not item.has_default
+    if item.required is None:
+        # A route's input that fills what the call requires is asked for by its own name.
+        needed = parameter is not None and parameter.required
+        required = not item.has_default if place.method is None else required or needed
     known = parameter.schema if parameter else {}
     return Input(
         name=item.name,
-        schema=_declared_schema(item, known),
+        schema=declared_schema(item, known),
         required=required and not item.has_default,
         description=item.description or str(known.get("description") or ""),
         sources=sources,
         default=item.default,
         has_default=item.has_default,
+        path=path,
     )
 
 
-def _declared_schema(item: InputParameter, known: Mapping[str, JsonValue]) -> JsonObject:
+def body_path(item: InputParameter) -> Path | None:
+    """Return the path into the body that `value: $.user.name` is, None for another value.
+
+    Raises: ExpressionError.
+    """
+    if not leads_into_body(item):
+        return None
+    assert isinstance(item.value, Scalar)
+    return compile_path(item.value.text, item.value.at)
+
+
+def leads_into_body(item: InputParameter) -> bool:
+    """Tell whether a parameter's `value` is a path rather than a constant."""
+    return isinstance(item.value, Scalar) and item.value.text.lstrip().startswith("$")
+
+
+def declared_schema(item: InputParameter, known: Mapping[str, JsonValue]) -> JsonObject:
+    """Return the JSON Schema of a declared input; `known` is that of the parameter it fills."""
     schema: JsonObject = {}
     declared = _TYPE_SPELLINGS.get(item.type_ or "", item.type_ or "")
     if declared in _TYPES:

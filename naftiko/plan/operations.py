@@ -16,14 +16,17 @@ from naftiko.model.parameters import Hints, InputParameter
 from naftiko.plan.call import Argument, CallPlan
 from naftiko.plan.capability import Disabled, OperationPlan, Plan
 from naftiko.plan.clients import Clients, LeftOut, leave_out
+from naftiko.plan.fixed import split_fixed
 from naftiko.plan.infer import Place, Use, argument_parameter, declared_inputs, infer_inputs
 from naftiko.plan.inputs import Input, InputTable, compile_validator
 from naftiko.plan.mock import compile_mock, has_given_values
-from naftiko.plan.ports import ClientOperation, Effect, Origin, Parameter
+from naftiko.plan.ports import ClientOperation, Effect, Origin, Parameter, SuppliesArguments
+from naftiko.plan.schema_bounds import refuse_explosion
 from naftiko.plan.shaping import compile_shaper
 from naftiko.plan.templates import PlanTemplates, input_references
+from naftiko.plan.undeclared import Situation, fill_by_spelling, undeclared_inputs
 from naftiko.plan.values import TextValue
-from naftiko.values import JsonSchema
+from naftiko.values import JsonObject, JsonSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +119,9 @@ class OperationCompiler:
 
     def _mock(self, operation: ExposedOperation, setting: Setting) -> _Called:
         plan = compile_mock(operation.output_parameters, self.templates.value)
-        declared = (*setting.shared, *(operation.input_parameters or ()))
+        declared, fixed = self._split_fixed(operation, setting)
         inputs = declared_inputs(declared, place=setting.place, parameters={})
-        table = self._table(operation, inputs, closed=False)
+        table = self._table(operation, inputs, fixed, closed=False)
         return _Called(plan=plan, inputs=table, output_schema=None, effect=Effect.READ)
 
     def _bound_by_name(self, operation: ExposedOperation, setting: Setting) -> _Called:
@@ -148,26 +151,38 @@ class OperationCompiler:
         setting: Setting,
     ) -> _Called:
         parameters = {parameter.name: parameter for parameter in client.parameters}
-        arguments = self._arguments(operation, parameters, client)
+        arguments = self._arguments(operation, parameters, client, setting.place)
         uses = [use for argument in arguments for use in self._uses(argument, parameters)]
-        declared = operation.input_parameters
-        if declared is None and not setting.shared:
-            inputs = infer_inputs(
-                place=setting.place, arguments=arguments, uses=uses, parameters=client.parameters
-            )
-            closed = not client.open_arguments
-        else:
+        situation = Situation(
+            name=operation.name,
+            location=operation.location,
+            place=setting.place,
+            client=client,
+            arguments=arguments,
+            uses=uses,
+        )
+        for argument, use in fill_by_spelling(situation, self.problems):
+            arguments.append(argument)
+            uses.append(use)
+        inputs: Sequence[Input] = infer_inputs(
+            place=setting.place, arguments=arguments, uses=uses, parameters=client.parameters
+        )
+        fixed: JsonObject = {}
+        is_declared = operation.input_parameters is not None or bool(setting.shared)
+        if is_declared:
+            declared, fixed = self._split_fixed(operation, setting)
             known = parameters | _by_use(uses)
-            inputs = declared_inputs(
-                (*setting.shared, *(declared or ())), place=setting.place, parameters=known
-            )
-            closed = True
+            listed = declared_inputs(declared, place=setting.place, parameters=known)
+            names = {*fixed, *(item.name for item in listed)}
+            extra = undeclared_inputs(situation, inputs, names, self.problems)
+            inputs = (*listed, *extra)
+        closed = is_declared or not client.open_arguments
         shaper = compile_shaper(operation.output_parameters, self.templates.value)
         self._warn_several(operation)
-        table = self._table(operation, inputs, closed=closed)
+        table = self._table(operation, inputs, fixed, closed=closed)
         target = operation.call.target.location if operation.call else operation.location
         filled = {argument.name for argument in arguments}
-        used = {use.name.partition(".")[0] for use in uses}
+        used = {use.root for use in uses}
         plan = CallPlan(
             origin=Origin(name=f"{setting.adapter}.{operation.name}", location=target),
             operation=client,
@@ -193,10 +208,15 @@ class OperationCompiler:
         operation: ExposedOperation,
         parameters: Mapping[str, Parameter],
         client: ClientOperation,
+        place: Place,
     ) -> list[Argument]:
         arguments: list[Argument] = []
+        supplied = client.supplied if isinstance(client, SuppliesArguments) else frozenset()
         for entry in operation.call.with_ if operation.call else ():
-            if entry.name not in parameters and not client.open_arguments:
+            if entry.name.lower() in supplied:
+                if place.method is None:
+                    continue  # a tool's caller would be asked for what is not used
+            elif entry.name not in parameters and not client.open_arguments:
                 self.problems.warn(
                     "unknown-argument",
                     f"`{client.address}` has no parameter `{entry.name}`; it is not passed",
@@ -204,7 +224,7 @@ class OperationCompiler:
                     did_you_mean(entry.name, parameters),
                 )
                 continue
-            value = self.templates.with_value(entry.value)
+            value = self.templates.with_value(entry.value, entry.name)
             shown = entry.value.text if isinstance(entry.value, Scalar) else "a value in the file"
             arguments.append(Argument(name=entry.name, value=value, text=shown))
         return arguments
@@ -214,9 +234,19 @@ class OperationCompiler:
         value = argument.value
         needed = isinstance(value, TextValue) and not value.template.is_whole
         return [
-            Use(name=name, parameter=parameter, needed=needed)
+            Use(name=name, parameter=parameter, needed=needed, flat=name == argument.name)
             for name, _ in input_references(value, self.templates)
         ]
+
+    def _split_fixed(
+        self, operation: ExposedOperation, setting: Setting
+    ) -> tuple[list[InputParameter], JsonObject]:
+        return split_fixed(
+            (*setting.shared, *(operation.input_parameters or ())),
+            place=setting.place,
+            templates=self.templates,
+            problems=self.problems,
+        )
 
     def _warn_several(self, operation: ExposedOperation) -> None:
         outputs = operation.output_parameters
@@ -230,15 +260,22 @@ class OperationCompiler:
             )
 
     def _table(
-        self, operation: ExposedOperation, inputs: Sequence[Input], *, closed: bool
+        self,
+        operation: ExposedOperation,
+        inputs: Sequence[Input],
+        fixed: JsonObject,
+        *,
+        closed: bool,
     ) -> InputTable:
         verbatim = operation.input_schema.plain() if operation.input_schema else None
         table = InputTable(
             inputs=tuple(inputs),
             closed=closed,
             verbatim=verbatim if isinstance(verbatim, dict) else None,
+            constants=fixed,
         )
         try:
+            refuse_explosion(table.schema)
             compile_validator(table.schema)
         except ValueError as error:
             place = operation.input_schema or operation
@@ -260,6 +297,7 @@ def _passed(
 ) -> tuple[str, ...]:
     """The inputs that go on under their own names: those the operation knows."""
     names = [item.name for item in table.inputs] if table.verbatim is None else list(parameters)
+    names += table.constants
     return tuple(name for name in names if name in parameters and name not in filled)
 
 

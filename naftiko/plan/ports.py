@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from naftiko.errors import Problems
 from naftiko.source import Anchor, Location
@@ -101,6 +101,16 @@ class ClientOperation(Protocol):
 
         Raises: InputError, ConsumedError, DeadlineError, ShapingError.
         """
+        ...
+
+
+@runtime_checkable
+class SuppliesArguments(Protocol):
+    """A client operation that knows some arguments better than the file, which names them too."""
+
+    @property
+    def supplied(self) -> frozenset[str]:
+        """Their names, in lower case: what a caller gives for them is not used."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,8 +15,9 @@ from naftiko.expressions.template import (
     Template,
     compile_template,
     default_getter,
+    reference_to,
 )
-from naftiko.plan.values import ConstantValue, ValueTemplate, compile_value
+from naftiko.plan.values import ConstantValue, TextValue, ValueTemplate, compile_value
 from naftiko.resolve.binds import BoundVariables, is_public
 from naftiko.source import Anchor, Location
 from naftiko.values import MISSING, JsonValue, Missing
@@ -23,6 +25,8 @@ from naftiko.values import MISSING, JsonValue, Missing
 if TYPE_CHECKING:
     from naftiko.expressions.template import Scope
     from naftiko.plan.masking import Masker
+
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 INPUT_PREFIXES = ("rest", "tools")
 """What public documents write for the caller's arguments, beside the adapter's own namespace."""
@@ -62,6 +66,14 @@ class PlanTemplates:
 
         Raises: ExpressionError.
         """
+        if _VARIABLE.fullmatch(scalar.text) and self.variables.find(scalar.text) is not None:
+            self.problems.warn(
+                "unbraced-variable",
+                f"the text `{scalar.text}` is the name of a bound variable, but no placeholder; it "
+                "is used as it stands",
+                scalar.location,
+                f"for its value, write `{{{{{scalar.text}}}}}`",
+            )
         return compile_template(scalar.text, scalar.at, self._resolve)
 
     def value(self, node: Node) -> ValueTemplate:
@@ -71,11 +83,17 @@ class PlanTemplates:
         """
         return compile_value(node, self.scalar)
 
-    def with_value(self, node: Node) -> ValueTemplate:
+    def with_value(self, node: Node, name: str = "") -> ValueTemplate:
         """Compile a value of `with`, where `rest.x` alone means the caller's `x`.
+
+        `name` is the parameter it fills: `{"filter[kind]": "rest.filter[kind]"}` passes on an input
+        of that very name, whatever characters it has.
 
         Raises: ExpressionError.
         """
+        if name and isinstance(node, Scalar) and self.input_name(node.text.strip()) == name:
+            reference = Reference(node.text.strip(), node.location)
+            return TextValue(reference_to(reference, self._resolve(reference)))
         return compile_value(node, self._with_scalar)
 
     def input_name(self, name: str) -> str | None:

@@ -69,8 +69,12 @@ def serving(
     sandbox: bool = False,
     read_only: bool = False,
     workspace: Path | None = None,
+    host: str | None = None,
 ) -> Iterator[Served]:
-    """Load a file and serve all its HTTP adapters until the block ends."""
+    """Load a file and serve all its HTTP adapters until the block ends.
+
+    `host` overrides the addresses that the file gives.
+    """
     options = LoadOptions(
         environment={**os.environ, **(environment or {})},
         sandbox=sandbox,
@@ -79,13 +83,14 @@ def serving(
     )
     capability = Capability(load_plan(path, options))
     names = [adapter.namespace for adapter in capability.plan.adapters if adapter.port is not None]
-    host = build_host([capability], ServeOptions(ports=dict.fromkeys(names, 0)))
-    host.bind()
+    serve_options = ServeOptions(host=host, ports=dict.fromkeys(names, 0))
+    running = build_host([capability], serve_options)
+    running.bind()
     failure: list[BaseException] = []
 
     async def serve() -> None:
         try:
-            await host.serve()
+            await running.serve()
         finally:
             await capability.close()
 
@@ -99,11 +104,11 @@ def serving(
     thread.start()
     try:
         yield Served(
-            {name: f"http://{_host(address)}" for name, address in host.addresses.items()},
+            {name: f"http://{_host(address)}" for name, address in running.addresses.items()},
             capability,
         )
     finally:
-        host.stop()
+        running.stop()
         thread.join(30)
     if failure:
         raise failure[0]

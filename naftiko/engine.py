@@ -119,6 +119,7 @@ def _check_document(
         templates=templates,
         environment=environment,
         bound=resolved.variables.value,
+        declared=lambda name: resolved.variables.find(name) is not None,
         workspace_root=root,
         add_secret=masker.add,
         sandbox=options.sandbox,

@@ -165,7 +165,8 @@ class ClientContext:
     """What a client adapter may use while it is compiled.
 
     `environment` is the process environment with `--env-file` laid over it (and what the sandbox
-    sets); adapters read it instead of `os.environ`. `bound` returns the value of a bound variable.
+    sets); adapters read it instead of `os.environ`. `bound` returns the value of a bound variable,
+    `declared` tells whether a bind declares one, with or without a value.
     `sandbox` says that AWS is the embedded one: endpoint, region and credentials come from the
     environment alone, whatever the file says, so that no call can reach a real account.
     """
@@ -176,6 +177,7 @@ class ClientContext:
     bound: Callable[[str], str | None]
     workspace_root: Path
     add_secret: Callable[[str], None]
+    declared: Callable[[str], bool] = lambda _name: False
     sandbox: bool = False
 
 

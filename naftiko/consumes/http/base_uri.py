@@ -130,7 +130,11 @@ def unresolved(name: str) -> ConsumedError:
 
 
 def compile_base_uri(
-    text: Scalar, compile_slot: SlotCompiler, fallback: Fallback, problems: Problems
+    text: Scalar,
+    compile_slot: SlotCompiler,
+    fallback: Fallback,
+    problems: Problems,
+    declared: Callable[[str], bool] = lambda _name: False,
 ) -> BaseUri | None:
     """Compile a `baseUri`: "https://states.{region}.amazonaws.com/v1".
 
@@ -145,7 +149,9 @@ def compile_base_uri(
     match = _URI.fullmatch(_flat(pieces).strip())
     fault = "it has no scheme" if match is None else _fault(match)
     if match is None and isinstance(pieces[0], Slot):
-        problems.warn(
+        # A declared variable without a value here is reported as such, and may have one elsewhere.
+        report = problems.info if declared(pieces[0].name) else problems.warn
+        report(
             "unresolved-base-uri",
             f"`{pieces[0].name}`, which `baseUri` starts with, has no value",
             text.location,

@@ -97,7 +97,9 @@ class _Compiler:
         problems = self._context.problems
         # Its arguments are told apart from the path's: they are optional where a variable is set.
         binder = Binder(context=self._context, constants=self._constants)
-        base = compile_base_uri(text, binder.slot, self._host_variable, problems)
+        base = compile_base_uri(
+            text, binder.slot, self._host_variable, problems, self._context.declared
+        )
         if base is None:
             return self._source.refused("invalid-base-uri", "`baseUri` is no URL to call")
         if is_aws_host(_known_host(base)):

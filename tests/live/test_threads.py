@@ -20,11 +20,17 @@ capability:
     - {type: mcp, namespace: m, port: 9090, tools: [{name: a, description: a, call: api.get-a}]}
 """
 PROGRAM = """
-import sys
+import asyncio, sys, threading
 from naftiko import load
-for _ in range(3):
-    with load(sys.argv[1]) as capability:
-        print(capability.call_sync("api.get-a")["path"])
+
+async def call():
+    async with load(sys.argv[1]) as capability:
+        print((await capability.call("api.get-a"))["path"])
+
+for _ in range(5):
+    thread = threading.Thread(target=lambda: asyncio.run(call()))
+    thread.start()
+    thread.join()
 """
 
 
@@ -40,4 +46,4 @@ def test_the_thread_of_the_first_call_may_end(tmp_path: Path) -> None:
             timeout=60,
             check=False,
         )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "/a\n" * 3, "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "/a\n" * 5, "")

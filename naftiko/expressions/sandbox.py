@@ -189,37 +189,37 @@ class _Binder(NodeTransformer):
         if tree.find(nodes.For) is not None:
             self._local.add("loop")
 
-    def visit_Name(self, node: nodes.Name) -> nodes.Node:  # noqa: N802  # Jinja2's protocol
+    def visit_Name(self, node: nodes.Name) -> nodes.Node:
         return self._bound(node) or node
 
-    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:
         return self._bound(node) or self.generic_visit(node)
 
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
         return self._bound(node) or self.generic_visit(node)
 
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+    def visit_For(self, node: nodes.For) -> nodes.Node:
         self.generic_visit(node)
         if isinstance(node.iter, nodes.Literal) or node.iter.find(nodes.Literal) is not None:
             node.iter = _filtered(node.iter, FROZEN)
         node.iter = _filtered(node.iter, BOUNDED)
         return node
 
-    def visit_Assign(self, node: nodes.Assign) -> nodes.Node:  # noqa: N802
+    def visit_Assign(self, node: nodes.Assign) -> nodes.Node:
         self.generic_visit(node)
         if not isinstance(node.target, nodes.Name) or node.target.name != _RESULT:
             node.node = _filtered(node.node, FROZEN)
         return node
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
         return _filtered(nodes.List(node.nodes, lineno=node.lineno), CONCAT)
 
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
         self.generic_visit(node)
         return _filtered(node, TIMED)
 
-    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:
         self.generic_visit(node)
         node.nodes = [
             inner if isinstance(inner, nodes.TemplateData) else _filtered(inner, OUTPUT)

@@ -25,12 +25,6 @@ ROLE = "arn:aws:iam::123456789012:role/workflow"
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox.start() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def served(sandbox: Sandbox) -> Iterator[Served]:
     with serving(FULL, environment=sandbox.environment(), sandbox=True) as running:
         yield running

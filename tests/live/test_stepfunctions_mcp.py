@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,9 +12,8 @@ import pytest
 from mcp import Client
 
 from naftiko.sandbox import Sandbox
-from tests.case_files import ROOT
-from tests.live.serving import Served, serving
-from tests.live.test_stepfunctions_rest import pass_machine, seed_folder
+from tests.live.serving import Served
+from tests.live.test_stepfunctions_rest import pass_machine
 
 TOOLS = "workflow-orchestration-mcp"
 ROLE = "arn:aws:iam::123456789012:role/workflow"
@@ -35,25 +34,6 @@ ALL_TOOLS = {
     "send-task-success",
     "send-task-failure",
 }
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox.start() as running:
-        yield running
-
-
-@pytest.fixture(scope="module", params=["shipped", "seed"])
-def served(
-    request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
-    path = ROOT / "capabilities" / "stepfunctions.yaml"
-    if request.param == "seed":
-        path = seed_folder(tmp_path_factory.mktemp("seed"))
-    with serving(
-        path, environment=sandbox.environment(), sandbox=True, workspace=path.parent.parent
-    ) as running:
-        yield running
 
 
 @asynccontextmanager

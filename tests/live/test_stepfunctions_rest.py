@@ -6,9 +6,6 @@ Runs the shipped file and, where it lies beside the project, the seed's own file
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import quote
@@ -16,44 +13,11 @@ from urllib.parse import quote
 import pytest
 
 from naftiko.sandbox import Sandbox
-from tests.case_files import ROOT, SHARED
-from tests.live.serving import Answer, Served, serving
+from tests.live.serving import Answer, Served
 from tests.live.waiting import until
 
 API = "workflow-orchestration-api"
 ROLE = "arn:aws:iam::123456789012:role/workflow"
-SEED = SHARED / "seeds" / "workflow-orchestration.yaml"
-SEED_SHARED = (
-    SHARED / "corpus/api-evangelist+step-functions/capabilities/shared/step-functions.yaml"
-)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox.start() as running:
-        yield running
-
-
-@pytest.fixture(scope="module", params=["shipped", "seed"])
-def served(
-    request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
-    path = ROOT / "capabilities" / "stepfunctions.yaml"
-    if request.param == "seed":
-        path = seed_folder(tmp_path_factory.mktemp("seed"))
-    with serving(
-        path, environment=sandbox.environment(), sandbox=True, workspace=path.parent.parent
-    ) as running:
-        yield running
-
-
-def seed_folder(folder: Path) -> Path:
-    """Lay out the seed's file with the file it imports, both verbatim."""
-    if not SEED.exists() or not SEED_SHARED.exists():
-        pytest.skip("the seed documents do not lie beside the project")
-    (folder / "capabilities/shared").mkdir(parents=True)
-    shutil.copy(SEED_SHARED, folder / "capabilities/shared/step-functions.yaml")
-    return Path(shutil.copy(SEED, folder / "capabilities/stepfunctions.yaml"))
 
 
 def get(served: Served, path: str) -> Answer:

@@ -171,9 +171,8 @@ def test_a_poll_waits_and_holds_up_nobody(
     arn, machine = activity()
     with ThreadPoolExecutor(8) as pool:
         polls = [pool.submit(client.get_activity_task, activityArn=arn) for _ in range(8)]
-        begun = time.monotonic()
         client.list_activities()
-        assert time.monotonic() - begun < 1
+        assert not any(poll.done() for poll in polls), "it was answered while they waited"
         executions = [steps.start(machine, number) for number in range(8)]
         tasks = [poll.result() for poll in polls]
     assert sorted(json.loads(task["input"]) for task in tasks) == list(range(8))

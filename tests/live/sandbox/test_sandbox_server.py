@@ -243,7 +243,7 @@ def test_stop_ends_polls_and_executions() -> None:
     eventually(lambda: activity in board._queues)
     begun = time.monotonic()
     sandbox.stop()
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30, "it waited for the poll, which takes a minute"
     poller.join(5)
     assert answers == [None]
     assert "execution to-be-stopped" not in [thread.name for thread in threading.enumerate()]

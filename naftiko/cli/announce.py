@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from naftiko.capability import operations_of
 from naftiko.cli.console import Console
-from naftiko.plan.call import CallPlan
 from naftiko.plan.capability import (
     AdapterPlan,
     CapabilityPlan,
@@ -194,8 +193,8 @@ def _title(operation: OperationPlan) -> str:
 
 
 def _called(operation: OperationPlan) -> str:
-    plan = operation.plan
-    return plan.operation.address.rpartition(".")[2] if isinstance(plan, CallPlan) else ""
+    calls = operation.plan.calls
+    return calls[0].rpartition(".")[2] if len(calls) == 1 else ""
 
 
 def _takes(operation: OperationPlan, values: JsonObject) -> bool:

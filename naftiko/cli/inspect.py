@@ -12,7 +12,6 @@ from naftiko.cli import arguments as common
 from naftiko.cli.console import Console
 from naftiko.cli.loading import check, load_options, refuse, show_warnings
 from naftiko.errors import ExitCode
-from naftiko.plan.call import CallPlan
 from naftiko.plan.capability import (
     AdapterPlan,
     CapabilityPlan,
@@ -107,8 +106,7 @@ def _title(adapter: AdapterPlan) -> str:
 
 
 def _call(operation: OperationPlan) -> str:
-    plan = operation.plan
-    return plan.operation.address if isinstance(plan, CallPlan) else "(mock)"
+    return ", ".join(operation.plan.calls) or "(no call)"
 
 
 def _inputs(operation: OperationPlan) -> str:
@@ -216,7 +214,7 @@ def _adapter_json(adapter: AdapterPlan) -> JsonObject:
 
 
 def _operation_json(operation: OperationPlan) -> JsonObject:
-    plan = operation.plan
+    calls = operation.plan.calls
     hints: JsonObject = {
         name: getattr(operation.hints, field)
         for field, name in _HINT_NAMES.items()
@@ -225,7 +223,7 @@ def _operation_json(operation: OperationPlan) -> JsonObject:
     return {
         "name": operation.name,
         "description": operation.description,
-        "calls": plan.operation.address if isinstance(plan, CallPlan) else None,
+        "calls": list(calls),
         "effect": operation.effect.value,
         "hints": hints,
         "inputs": dict(operation.inputs.schema),

@@ -101,6 +101,7 @@ def _http(named: Named, problems: Problems) -> ConsumesHttp | None:
         input_parameters=build_input_parameters(fields) or (),
         resources=tuple(_resource(item) for item in fields.named("resources")),
         timeout=fields.scalar("timeout"),
+        resilience=fields.mapping("resilience"),
     )
 
 
@@ -114,6 +115,7 @@ def _resource(named: Named) -> ConsumedHttpResource:
         location=named.location,
         description=fields.text("description"),
         input_parameters=build_input_parameters(fields) or (),
+        resilience=fields.mapping("resilience"),
     )
 
 
@@ -129,8 +131,13 @@ def _http_operation(named: Named) -> ConsumedHttpOperation:
         input_parameters=build_input_parameters(fields) or (),
         body=_body(fields.node_of("body")),
         output_raw_format=(fields.text("outputRawFormat") or "json").lower(),
+        output_schema=fields.scalar("outputSchema"),
+        output_media_type=fields.scalar("outputMediaType"),
+        max_binary_size=fields.scalar("maxBinarySize"),
         output_parameters=build_output_parameters(fields),
         timeout=fields.scalar("timeout"),
+        resilience=fields.mapping("resilience"),
+        paginate=fields.node_of("paginate"),
     )
 
 

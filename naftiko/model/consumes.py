@@ -49,8 +49,13 @@ class ConsumedHttpOperation:
     input_parameters: tuple[InputParameter, ...] = ()
     body: Body | None = None
     output_raw_format: str = "json"
+    output_schema: Scalar | None = None
+    output_media_type: Scalar | None = None
+    max_binary_size: Scalar | None = None
     output_parameters: tuple[OutputParameter, ...] = ()
     timeout: Scalar | None = None
+    resilience: Mapping | None = None
+    paginate: Node | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +68,15 @@ class ConsumedHttpResource:
     location: Location
     description: str = ""
     input_parameters: tuple[InputParameter, ...] = ()
+    resilience: Mapping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumesHttp:
-    """An HTTP API. `timeout` is text such as `10s`, or a number of seconds."""
+    """An HTTP API. `timeout` is text such as `10s`, or a number of seconds.
+
+    `resilience` is as written; that of a resource or operation overrides it member by member.
+    """
 
     namespace: str
     base_uri: Scalar
@@ -77,6 +86,7 @@ class ConsumesHttp:
     input_parameters: tuple[InputParameter, ...] = ()
     resources: tuple[ConsumedHttpResource, ...] = ()
     timeout: Scalar | None = None
+    resilience: Mapping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from naftiko.document.nodes import Mapping, Scalar
+from naftiko.document.nodes import Mapping, Node, Scalar
 from naftiko.model.consumes import Authentication
-from naftiko.model.parameters import Call, Hints, InputParameter, OutputParameter
+from naftiko.model.parameters import Call, Hints, InputParameter, OutputParameter, WithEntry
+from naftiko.model.steps import OutputMapping, Step
 from naftiko.source import Location
 
 
@@ -15,7 +16,10 @@ from naftiko.source import Location
 class ExposedOperation:
     """What a route and a tool share: a name, inputs, what is called, what comes out.
 
-    `input_parameters` is None where the file declares none, so that they are inferred.
+    `input_parameters` is None where the file declares none, so that they are inferred. One of
+    `call`, `steps` and `ref` says what runs; `with_` is the `with` beside `call` or `ref`.
+    `content` lists MCP content blocks, `response` maps the REST status and headers: both are this
+    engine's own.
     `unsupported` names members the engine does not serve yet (`steps`), with their places.
     """
 
@@ -26,8 +30,19 @@ class ExposedOperation:
     input_parameters: tuple[InputParameter, ...] | None = None
     input_schema: Mapping | None = None
     call: Call | None = None
+    with_: tuple[WithEntry, ...] = ()
+    steps: tuple[Step, ...] = ()
+    mappings: tuple[OutputMapping, ...] = ()
+    ref: Scalar | None = None
     output_parameters: tuple[OutputParameter, ...] = ()
     hints: Hints | None = None
+    content: Node | None = None
+    response: Mapping | None = None
+    responses: Mapping | None = None
+    response_binary: Mapping | None = None
+    output_media_type: Scalar | None = None
+    max_binary_size: Scalar | None = None
+    tags: tuple[str, ...] = ()
     unsupported: tuple[tuple[str, Location], ...] = ()
 
 

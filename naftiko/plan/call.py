@@ -38,6 +38,11 @@ class CallPlan:
     consumed: frozenset[str]
     shaper: Shaper
 
+    @property
+    def calls(self) -> Sequence[str]:
+        """Return the one address."""
+        return (self.operation.address,)
+
     async def run(self, run: Run) -> Result:
         """Call, then shape the answer.
 
@@ -49,9 +54,12 @@ class CallPlan:
         except RunError as error:
             error.location = error.location or self.origin.location
             raise
-        if self.shaper.identity or result.value is MISSING:
+        if self.shaper.identity:
             return result
-        shaped = self.shaper.shape(result.value, inputs)
+        value = result.value if result.decode is None else await result.decoded()
+        if value is MISSING:
+            return result
+        shaped = self.shaper.shape(value, inputs)
         if shaped is MISSING:
             return result
         return Result(

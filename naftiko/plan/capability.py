@@ -9,15 +9,11 @@ from typing import TypeAlias
 from naftiko.errors import Problem
 from naftiko.model.capability import Info
 from naftiko.model.parameters import Hints
-from naftiko.plan.call import CallPlan
 from naftiko.plan.inputs import InputTable
 from naftiko.plan.masking import Masker
-from naftiko.plan.mock import MockPlan
-from naftiko.plan.ports import ClientAdapter, Effect
+from naftiko.plan.ports import ClientAdapter, Effect, Plan
 from naftiko.source import Location
 from naftiko.values import JsonSchema
-
-Plan: TypeAlias = CallPlan | MockPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,11 @@ class MockPlan:
 
     outputs: MockObject
 
+    @property
+    def calls(self) -> Sequence[str]:
+        """Return nothing: no operation is called."""
+        return ()
+
     async def run(self, run: Run) -> Result:
         """Render the outputs over the inputs."""
         value = self.outputs.render(run.inputs)

@@ -14,13 +14,20 @@ from naftiko.expressions import ExpressionError
 from naftiko.model.exposes import ExposedOperation
 from naftiko.model.parameters import Hints, InputParameter
 from naftiko.plan.call import Argument, CallPlan
-from naftiko.plan.capability import Disabled, OperationPlan, Plan
+from naftiko.plan.capability import Disabled, OperationPlan
 from naftiko.plan.clients import Clients, LeftOut, leave_out
 from naftiko.plan.fixed import split_fixed
 from naftiko.plan.infer import Place, Use, argument_parameter, declared_inputs, infer_inputs
 from naftiko.plan.inputs import Input, InputTable, compile_validator
 from naftiko.plan.mock import compile_mock, has_given_values
-from naftiko.plan.ports import ClientOperation, Effect, Origin, Parameter, SuppliesArguments
+from naftiko.plan.ports import (
+    ClientOperation,
+    Effect,
+    Origin,
+    Parameter,
+    Plan,
+    SuppliesArguments,
+)
 from naftiko.plan.schema_bounds import refuse_explosion
 from naftiko.plan.shaping import compile_shaper
 from naftiko.plan.templates import PlanTemplates, input_references

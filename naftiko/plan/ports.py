@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from naftiko.errors import Problems
 from naftiko.source import Anchor, Location
@@ -35,7 +35,10 @@ class Result:
     Either `value` (JSON, decoded) or `raw` with its `media_type` (bytes that pass through).
     `status` is an HTTP status. `failed` marks an answer that arrived in good order and says that
     the work failed (a state machine execution with status FAILED; an upstream 4xx): MCP shows it
-    as `isError`, REST keeps status and body. `headers` are for the REST answer.
+    as `isError`, REST keeps status and body. `headers` are for the REST answer. `decode` reads
+    `raw` in a format other than JSON when somebody needs its value: use `decoded()`. `stream`
+    yields further pages, each a result whose value is a list, for callers that take them one by
+    one; who does not collects them.
     """
 
     value: JsonValue | Missing = MISSING
@@ -44,6 +47,21 @@ class Result:
     status: int = 200
     failed: bool = False
     headers: tuple[tuple[str, str], ...] = ()
+    decode: Decode | None = None
+    stream: AsyncIterator[Result] | None = None
+
+    async def decoded(self) -> JsonValue | Missing:
+        """Return `value`, read from `raw` when it is first asked for.
+
+        Raises: ConsumedError where `raw` is not of the declared format, or too much of it.
+        """
+        if self.decode is not None:
+            decode, self.decode = self.decode, None
+            self.value = await decode()
+        return self.value
+
+
+Decode: TypeAlias = Callable[[], Awaitable["JsonValue | Missing"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +119,26 @@ class ClientOperation(Protocol):
 
         Raises: InputError, ConsumedError, DeadlineError, ShapingError.
         """
+        ...
+
+
+class Plan(Protocol):
+    """What an exposed operation runs: a call, steps, a mock."""
+
+    @property
+    def calls(self) -> Sequence[str]:
+        """The addresses of the consumed operations it may call, in the file's order."""
+        ...
+
+    async def run(self, run: Run) -> Result:
+        """Run once.
+
+        Raises: RunError; Suspended where it needs an answer that the caller gives later.
+        """
+        ...
+
+    def explain(self) -> Sequence[str]:
+        """Return lines that say what it does; no secrets."""
         ...
 
 

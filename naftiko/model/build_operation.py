@@ -1,0 +1,57 @@
+"""Nodes -> what routes, tools, resources, prompts and aggregate functions share."""
+
+from __future__ import annotations
+
+from naftiko.document.nodes import Mapping
+from naftiko.model.build_parameters import (
+    build_call,
+    build_hints,
+    build_input_parameters,
+    build_output_parameters,
+    build_with,
+)
+from naftiko.model.build_steps import build_mappings, build_steps
+from naftiko.model.exposes import ExposedOperation
+from naftiko.model.fields import Fields, Named
+from naftiko.source import Location
+
+LATER_MEMBERS = ("steps", "ref", "mappings", "forward")
+"""Members of an operation that this engine does not serve."""
+
+
+def build_operation(named: Named, name: str) -> ExposedOperation:
+    """Build what a route and a tool share."""
+    fields = named.fields
+    schema = fields.node_of("inputSchema")
+    return ExposedOperation(
+        name=name,
+        location=named.location,
+        label=fields.text("label", "display"),
+        description=fields.text("description"),
+        input_parameters=build_input_parameters(fields),
+        input_schema=schema if isinstance(schema, Mapping) else None,
+        call=build_call(fields),
+        with_=build_with(fields.mapping("with")),
+        steps=build_steps(fields),
+        mappings=build_mappings(fields),
+        ref=fields.scalar("ref"),
+        content=fields.node_of("content"),
+        response=fields.mapping("response"),
+        responses=fields.mapping("responses"),
+        response_binary=fields.mapping("responseBinary"),
+        output_media_type=fields.scalar("outputMediaType"),
+        max_binary_size=fields.scalar("maxBinarySize"),
+        tags=fields.texts("tags"),
+        output_parameters=build_output_parameters(fields),
+        hints=build_hints(fields.fields("hints")),
+        unsupported=_unsupported(fields),
+    )
+
+
+def _unsupported(fields: Fields) -> tuple[tuple[str, Location], ...]:
+    found: list[tuple[str, Location]] = []
+    for name in LATER_MEMBERS:
+        key = fields.node.key(name)
+        if key is not None:
+            found.append((name, key.location))
+    return tuple(found)

@@ -1,0 +1,119 @@
+"""ExposesRest -> RestAdapterPlan: routes, each with its operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from naftiko.errors import Problems, did_you_mean
+from naftiko.model.exposes import ExposedOperation, ExposesRest, RestResource
+from naftiko.plan.capability import RestAdapterPlan, RestOperationPlan, RoutePlan
+from naftiko.plan.infer import PATH_VARIABLE, Place
+from naftiko.plan.operations import OperationCompiler, Setting
+from naftiko.plan.settings import AdapterSettings
+from naftiko.source import Location
+
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+
+@dataclass(slots=True, kw_only=True)
+class RestCompiler:
+    """Compiles REST adapters."""
+
+    operations: OperationCompiler
+    settings: AdapterSettings
+    problems: Problems
+
+    def compile(self, exposes: ExposesRest) -> RestAdapterPlan:
+        """Compile an adapter."""
+        taken: dict[tuple[str, str], Location] = {}
+        routes = [self._route(exposes, resource, taken) for resource in exposes.resources]
+        return RestAdapterPlan(
+            namespace=exposes.namespace,
+            address=self.settings.address(exposes.address),
+            port=self.settings.port(exposes.port, "rest", exposes.location),
+            description=exposes.description,
+            auth=self.settings.auth(exposes.authentication),
+            routes=tuple(_merge_routes(route for route in routes if route.operations)),
+            location=exposes.location,
+        )
+
+    def _route(
+        self,
+        exposes: ExposesRest,
+        resource: RestResource,
+        taken: dict[tuple[str, str], Location],
+    ) -> RoutePlan:
+        path = _normal_path(resource.path.text)
+        escaped = quote(path, safe="/{}:@!$&'()*+,;=-._~%")
+        if "#" in path or "?" in path:
+            self.problems.info(
+                "path-needs-escaping",
+                f"the path `{path}` holds `#` or `?`, which clients send percent-encoded",
+                resource.path.location,
+                f"they call `{escaped}`",
+            )
+        operations: list[RestOperationPlan] = []
+        for rest in resource.operations:
+            if not self._is_new_route(rest.method, path, rest.operation, taken):
+                continue
+            setting = Setting(
+                adapter=exposes.namespace,
+                place=Place(method=rest.method, path=path),
+                shared=(*exposes.input_parameters, *resource.input_parameters),
+            )
+            operation = self.operations.compile(rest.operation, setting)
+            if operation is not None:
+                operations.append(RestOperationPlan(method=rest.method, operation=operation))
+        return RoutePlan(
+            path=path,
+            name=resource.name,
+            description=resource.description,
+            operations=tuple(operations),
+            location=resource.location,
+        )
+
+    def _is_new_route(
+        self,
+        method: str,
+        path: str,
+        operation: ExposedOperation,
+        taken: dict[tuple[str, str], Location],
+    ) -> bool:
+        if method not in METHODS:
+            self.problems.warn(
+                "unknown-method",
+                f"`{method}` is no HTTP method",
+                operation.location,
+                did_you_mean(method, METHODS),
+            )
+            return False
+        key = (method, PATH_VARIABLE.sub("{}", path))
+        earlier = taken.setdefault(key, operation.location)
+        if earlier is operation.location:
+            return True
+        self.problems.error(
+            "duplicate-operation",
+            f"two operations answer {method} {path}",
+            operation.location,
+            f"the other one stands at {earlier}; remove one or change its path",
+        )
+        return False
+
+
+def _normal_path(path: str) -> str:
+    """`{{x}}` in an exposed path is `{x}`; a path starts with a slash."""
+    text = PATH_VARIABLE.sub(lambda match: "{" + match.group(1) + "}", path.strip())
+    return text if text.startswith("/") else f"/{text}"
+
+
+def _merge_routes(routes: Iterable[RoutePlan]) -> Iterable[RoutePlan]:
+    """Resources of the same path are one route."""
+    merged: dict[str, RoutePlan] = {}
+    for route in routes:
+        earlier = merged.get(route.path)
+        merged[route.path] = (
+            replace(earlier, operations=earlier.operations + route.operations) if earlier else route
+        )
+    return merged.values()

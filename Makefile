@@ -69,7 +69,7 @@ bench-here: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: conformance
-conformance: $(VENV)/.dev ## run the official MCP conformance suite (needs npx)
+conformance: $(VENV)/.dev ## run the official MCP conformance suite (see tests/live/mcp/conformance)
 	$(BIN)/pytest tests/live/mcp/conformance $(PYTEST_ARGS)
 
 .PHONY: wheel
@@ -102,7 +102,7 @@ $(VENV)/.run: $(INPUTS) | $(VENV)/bin/python
 	$(call install,sandbox,$@)
 
 $(VENV)/.dev: $(INPUTS) | $(VENV)/bin/python
-	$(call install,sandbox$(comma)dev$(comma)all,$@ $(VENV)/.run)
+	$(call install,sandbox$(comma)dev,$@ $(VENV)/.run)
 
 $(VENV)/.bench: $(INPUTS) | $(VENV)/bin/python
-	$(call install,sandbox$(comma)dev$(comma)all$(comma)bench,$@ $(VENV)/.dev $(VENV)/.run)
+	$(call install,sandbox$(comma)dev$(comma)bench,$@ $(VENV)/.dev $(VENV)/.run)

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from naftiko.engine import Checked, LoadOptions, load_plan
 from naftiko.errors import ConsumedError, Problem, StartError, did_you_mean
 from naftiko.plan.capability import (
+    AdapterPlan,
     CapabilityPlan,
     McpAdapterPlan,
     OperationPlan,
     RestAdapterPlan,
+    SkillAdapterPlan,
 )
 from naftiko.plan.inputs import Input, InputTable
 from naftiko.plan.ports import ClientOperation, Result
 from naftiko.plan.run import Run
+from naftiko.resolve.refresh import Refresher
 from naftiko.values import MISSING, JsonValue
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from naftiko.consumes.python.adapter import Function
 
 T = TypeVar("T")
-AdapterT = TypeVar("AdapterT", RestAdapterPlan, McpAdapterPlan)
+AdapterT = TypeVar("AdapterT", RestAdapterPlan, McpAdapterPlan, SkillAdapterPlan)
 
 
 def load(
@@ -72,6 +75,7 @@ class Capability:
         self._plan = checked.plan
         self._tables: dict[str, InputTable] = {}
         self._loop: _LoopThread | None = None
+        self._refresher = Refresher(checked.refreshed, checked.masker.add)
 
     @property
     def plan(self) -> CapabilityPlan:
@@ -193,20 +197,23 @@ class Capability:
 
         Raises: StartError where there is no such adapter, or several and no namespace is given.
         """
+        from naftiko.exposes.cors import with_cors
         from naftiko.exposes.rest import rest_app
 
         plan = self._adapter(RestAdapterPlan, namespace, "rest")
-        return rest_app(plan, info=self._plan.info, masker=self._plan.masker)
+        return with_cors(rest_app(plan, info=self._plan.info, masker=self._plan.masker), plan.cors)
 
     def mcp_app(self, namespace: str | None = None) -> ASGIApp:
         """Return an MCP adapter as an ASGI app (Streamable HTTP at `/mcp` and `/`).
 
         Raises: StartError as `rest_app`.
         """
+        from naftiko.exposes.cors import MCP_HEADERS, with_cors
         from naftiko.exposes.mcp import mcp_app
 
         plan = self._adapter(McpAdapterPlan, namespace, "mcp")
-        return mcp_app(plan, info=self._plan.info, masker=self._plan.masker)
+        app = mcp_app(plan, info=self._plan.info, masker=self._plan.masker)
+        return with_cors(app, plan.cors, MCP_HEADERS)
 
     def mcp_server(self, namespace: str | None = None) -> Server[Any]:
         """Return an MCP adapter as the official SDK's low-level server.
@@ -217,6 +224,17 @@ class Capability:
 
         plan = self._adapter(McpAdapterPlan, namespace, "mcp")
         return mcp_server(plan, info=self._plan.info, masker=self._plan.masker)
+
+    def skill_app(self, namespace: str | None = None) -> ASGIApp:
+        """Return a skill adapter as an ASGI app.
+
+        Raises: StartError as `rest_app`.
+        """
+        from naftiko.exposes.cors import with_cors
+        from naftiko.exposes.skill import skill_app
+
+        plan = self._adapter(SkillAdapterPlan, namespace, "skill")
+        return with_cors(skill_app(plan, info=self._plan.info, masker=self._plan.masker), plan.cors)
 
     def _adapter(self, kind: type[AdapterT], namespace: str | None, word: str) -> AdapterT:
         offered = [adapter for adapter in self._plan.adapters if isinstance(adapter, kind)]
@@ -238,8 +256,20 @@ class Capability:
 
     # ------------------------------------------------------------------ closing
 
+    def start(self) -> None:
+        """Start what a capability does by itself, on the running loop: `refresh` of its binds.
+
+        `async with` does it, and so does serving. `close` ends it.
+        """
+        self._refresher.start()
+
+    async def refresh(self) -> int:
+        """Read the values of every bind with `refresh` now; returns how many have changed."""
+        return await self._refresher.refresh()
+
     async def close(self) -> None:
         """Close the connections to consumed APIs."""
+        await self._refresher.stop()
         for client in self._plan.clients.values():
             await client.close()
 
@@ -250,13 +280,17 @@ class Capability:
             self._loop.stop()
             self._loop = None
 
+    async def _start(self) -> None:
+        self.start()
+
     def _thread(self) -> _LoopThread:
         if self._loop is None:
             self._loop = _LoopThread()
         return self._loop
 
     async def __aenter__(self) -> Self:
-        """Return the capability."""
+        """Return the capability, started."""
+        self.start()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -265,6 +299,8 @@ class Capability:
 
     def __enter__(self) -> Self:
         """Return the capability, for `call_sync`."""
+        if self._checked.refreshed:
+            self._thread().run(self._start())
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -272,10 +308,12 @@ class Capability:
         self.close_sync()
 
 
-def operations_of(adapter: RestAdapterPlan | McpAdapterPlan) -> tuple[OperationPlan, ...]:
-    """Return the operations of an adapter, in the file's order."""
+def operations_of(adapter: AdapterPlan) -> tuple[OperationPlan, ...]:
+    """Return the operations of an adapter, in the file's order; skills are none."""
     if isinstance(adapter, McpAdapterPlan):
         return adapter.tools
+    if isinstance(adapter, SkillAdapterPlan):
+        return ()
     return tuple(rest.operation for route in adapter.routes for rest in route.operations)
 
 

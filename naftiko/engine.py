@@ -7,10 +7,10 @@ from there.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from naftiko.errors import Problem, Problems, Severity, SpecError, StartError, ValidationError
 from naftiko.plan.capability import CapabilityPlan
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from naftiko.consumes.python.adapter import Function
     from naftiko.document.nodes import Document
     from naftiko.model.capability import Capability as CapabilityModel
+    from naftiko.model.exposes import Exposes
     from naftiko.plan.ports import ClientAdapter
+    from naftiko.resolve.binds import RefreshedSource
+    from naftiko.resolve.providers import Surroundings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ class Checked:
     missing: tuple[Problem, ...]
     sources: Mapping[str, Source]
     masker: Masker
+    refreshed: tuple[RefreshedSource, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -89,10 +93,13 @@ def _check_document(
 ) -> Checked:
     from naftiko.consumes.registry import CLIENT_ADAPTERS
     from naftiko.model.build import build_capability
+    from naftiko.model.scripting import build_script_settings
+    from naftiko.plan.aggregates import Functions
     from naftiko.plan.clients import Clients
     from naftiko.plan.compiler import CapabilityCompiler
     from naftiko.plan.operations import OperationCompiler
     from naftiko.plan.ports import ClientContext
+    from naftiko.plan.scripts import ScriptCompiler
     from naftiko.plan.templates import PlanTemplates
     from naftiko.resolve.capability import resolve_capability
     from naftiko.resolve.files import workspace_root
@@ -103,14 +110,19 @@ def _check_document(
     environment = read_environment(options)
     root = options.workspace or workspace_root(path)
     resolved = resolve_capability(
-        model, path=path, root=root, environment=environment, problems=problems
+        model,
+        path=path,
+        root=root,
+        environment=environment,
+        problems=problems,
+        surroundings=_surroundings(environment, options, masker),
     )
-    masker.publish(_public_names(model))
+    masker.publish(_public_names(resolved.exposes))
     for secret in resolved.variables.secrets():
         masker.add(secret)
     templates = PlanTemplates(
         variables=resolved.variables,
-        namespaces=frozenset(entry.namespace for entry in model.exposes if entry.namespace),
+        namespaces=resolved.input_prefixes,
         problems=problems,
         masker=masker,
     )
@@ -120,6 +132,9 @@ def _check_document(
         environment=environment,
         bound=resolved.variables.value,
         declared=lambda name: resolved.variables.find(name) is not None,
+        version_of=resolved.variables.version,
+        refreshes=bool(resolved.variables.refreshed),
+        forget_secret=masker.forget,
         workspace_root=root,
         add_secret=masker.add,
         sandbox=options.sandbox,
@@ -133,17 +148,26 @@ def _check_document(
     )
     compiler = CapabilityCompiler(
         capability=model,
+        exposes=resolved.exposes,
         operations=OperationCompiler(
             clients=clients,
             templates=templates,
             problems=problems,
             read_only=options.read_only,
+            functions=Functions(aggregates=resolved.aggregates, problems=problems),
+            scripts=ScriptCompiler(
+                settings=build_script_settings(document),
+                workspace_root=root,
+                environment=environment,
+                problems=problems,
+            ),
         ),
         templates=templates,
         problems=problems,
         masker=masker,
     )
     plan = compiler.compile()
+    plan = _made_to_be_imported(plan, model, problems)
     _check_something_is_served(plan, model, problems)
     _add_findings(schema_findings(document), problems)
     return Checked(
@@ -156,14 +180,29 @@ def _check_document(
             for item in (document, *resolved.documents.values())
         },
         masker=masker,
+        refreshed=resolved.variables.refreshed,
     )
 
 
-def _public_names(model: CapabilityModel) -> Iterator[str]:
+def _surroundings(
+    environment: Mapping[str, str], options: LoadOptions, masker: Masker
+) -> Surroundings:
+    """Return what sources of bound values are read with; AWS clients are made when one asks."""
+    from naftiko.resolve.providers import Surroundings
+
+    def aws_client(service: str, region: str | None) -> Any:
+        from naftiko.consumes.aws.secret_stores import secret_store_client
+
+        return secret_store_client(service, region, environment, sandbox=options.sandbox)
+
+    return Surroundings(environment=environment, aws_client=aws_client, add_secret=masker.add)
+
+
+def _public_names(exposes: Iterable[Exposes]) -> Iterator[str]:
     """Yield what the file calls the things that it serves."""
     from naftiko.model.exposes import ExposesMcp, ExposesRest
 
-    for entry in model.exposes:
+    for entry in exposes:
         yield entry.namespace
         if isinstance(entry, ExposesMcp):
             yield from (tool.name for tool in entry.tools)
@@ -214,9 +253,17 @@ def refuse_problems(checked: Checked, *, strict: bool) -> None:
 
     Raises: SpecError.
     """
-    wanted = Severity.WARNING if strict else Severity.ERROR
-    if checked.plan is None or any(item.severity <= wanted for item in checked.problems):
+    if is_refused(checked, strict=strict, to_run=True):
         raise ValidationError(checked.problems)
+
+
+def is_refused(checked: Checked, *, strict: bool, to_run: bool) -> bool:
+    """Tell whether a file has problems that count; to be run, something of it has to be served."""
+    limit = Severity.WARNING if strict else Severity.ERROR
+    return checked.plan is None or any(
+        item.severity <= limit or (to_run and item.code == NOTHING_TO_SERVE)
+        for item in checked.problems
+    )
 
 
 def read_environment(options: LoadOptions) -> dict[str, str]:
@@ -257,15 +304,39 @@ def _functions(options: LoadOptions, consumes: Mapping[str, object]) -> dict[str
     return adapters
 
 
+NOTHING_TO_SERVE = "nothing-to-serve"
+LEFT_TO_THE_IMPORTER = frozenset(
+    {"unknown-namespace", "unknown-ref", "nothing-to-call", "unresolved-secret"}
+)
+"""What a file that is made to be imported may lack: the importing one has it."""
+
+
+def _made_to_be_imported(
+    plan: CapabilityPlan, model: CapabilityModel, problems: Problems
+) -> CapabilityPlan:
+    """A file of one section, without `capability`, serves what it can by itself; else nothing."""
+    if model.kind == "capability":
+        return plan
+    if problems.ease(LEFT_TO_THE_IMPORTER):
+        plan = replace(plan, adapters=(), disabled=())
+    if not plan.adapters:
+        problems.info(
+            "made-to-be-imported",
+            f"the file holds `{model.kind}` for others to import, and serves nothing itself",
+            model.location,
+        )
+    return plan
+
+
 def _check_something_is_served(
     plan: CapabilityPlan, model: CapabilityModel, problems: Problems
 ) -> None:
-    """A file of which nothing can be served is refused, unless it is made to be imported."""
+    """A file of which nothing can be served loads, to be checked, but does not run."""
     served = any(_operation_count(adapter) for adapter in plan.adapters)
-    if served or not plan.disabled:
+    if served or not plan.disabled or problems.errors:
         return
-    problems.error(
-        "nothing-to-serve",
+    problems.warn(
+        NOTHING_TO_SERVE,
         f"none of the {len(plan.disabled)} routes and tools can be served",
         model.location,
         "see the warnings for the reason of each",
@@ -276,8 +347,10 @@ def _operation_count(adapter: object) -> int:
     from naftiko.plan.capability import RestAdapterPlan
 
     if isinstance(adapter, RestAdapterPlan):
-        return sum(len(route.operations) for route in adapter.routes)
-    return len(getattr(adapter, "tools", ()))
+        forwards = sum(route.forward is not None for route in adapter.routes)
+        return forwards + sum(len(route.operations) for route in adapter.routes)
+    members = ("tools", "resources", "prompts", "skills")
+    return sum(len(getattr(adapter, name, ())) for name in members)
 
 
 def _missing(templates: object) -> list[Problem]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from naftiko.source import Location
@@ -97,6 +97,16 @@ class Problems:
         """Add several."""
         for problem in problems:
             self.add(problem)
+
+    def ease(self, codes: Collection[str]) -> bool:
+        """Make notes of the problems of these codes; tell whether there were any."""
+        eased = {
+            key: replace(problem, severity=Severity.INFO)
+            for key, problem in self._found.items()
+            if problem.code in codes
+        }
+        self._found.update(eased)
+        return bool(eased)
 
     def __iter__(self) -> Iterator[Problem]:
         """Yield them sorted by place."""

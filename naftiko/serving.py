@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from naftiko.errors import StartError, did_you_mean
-from naftiko.plan.capability import AdapterPlan, McpAdapterPlan, RestAdapterPlan
+from naftiko.plan.capability import (
+    AdapterPlan,
+    CorsPlan,
+    McpAdapterPlan,
+    RestAdapterPlan,
+    SkillAdapterPlan,
+)
 from naftiko.plan.masking import JoinedMasker
 
 if TYPE_CHECKING:
@@ -89,6 +96,8 @@ async def serve_capabilities(
     """
     host = build_host(capabilities, options or ServeOptions(), on_started)
     try:
+        for capability in capabilities:
+            capability.start()
         await host.serve()
         return host.stopped_by
     finally:
@@ -140,13 +149,17 @@ def _listener(capability: Capability, adapter: AdapterPlan, options: ServeOption
 
     port = options.ports.get(adapter.namespace, adapter.port or 0)
     address = options.host or adapter.address or DEFAULT_ADDRESS
-    if isinstance(adapter, RestAdapterPlan):
+    if isinstance(adapter, RestAdapterPlan | SkillAdapterPlan):
+        is_rest = isinstance(adapter, RestAdapterPlan)
+        make = capability.rest_app if is_rest else capability.skill_app
         return Listener(
             name=adapter.namespace,
             address=address,
             port=port,
-            app_factory=_rest_factory(capability, adapter),
+            app_factory=partial(make, adapter.namespace),
             authenticated=adapter.auth is not None,
+            kind="rest" if is_rest else "skill",
+            allowed_origins=_origins(adapter.cors),
         )
     mcp = _McpFactory(capability, adapter, address)
     return Listener(
@@ -159,16 +172,12 @@ def _listener(capability: Capability, adapter: AdapterPlan, options: ServeOption
         # The SDK takes 0.6 s to import; REST callers need not wait for it.
         lazy=True,
         on_stop=mcp.drain,
+        allowed_origins=_origins(adapter.cors),
     )
 
 
-def _rest_factory(capability: Capability, adapter: RestAdapterPlan) -> Callable[[], ASGIApp]:
-    def build() -> ASGIApp:
-        from naftiko.exposes.rest import rest_app
-
-        return rest_app(adapter, info=capability.plan.info, masker=capability.plan.masker)
-
-    return build
+def _origins(cors: CorsPlan | None) -> tuple[str, ...]:
+    return () if cors is None else cors.origins
 
 
 class _McpFactory:
@@ -181,12 +190,13 @@ class _McpFactory:
         self._app: McpApp | None = None
 
     def build(self) -> ASGIApp:
+        from naftiko.exposes.cors import MCP_HEADERS, with_cors
         from naftiko.exposes.mcp import mcp_app
 
         self._app = mcp_app(
             self._adapter, info=self._plan.info, masker=self._plan.masker, host=self._address
         )
-        return self._app
+        return with_cors(self._app, self._adapter.cors, MCP_HEADERS)
 
     def drain(self) -> None:
         if self._app is not None:

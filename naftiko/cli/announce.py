@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from naftiko.capability import operations_of
 from naftiko.cli.console import Console
+from naftiko.cli.inspect import kind_of
 from naftiko.plan.capability import (
     AdapterPlan,
     CapabilityPlan,
     McpAdapterPlan,
     OperationPlan,
     RestAdapterPlan,
+    SkillAdapterPlan,
 )
 from naftiko.sandbox.account import ACCOUNT_ID
 from naftiko.values import JsonObject
@@ -93,7 +95,7 @@ class Announcement:
 
 
 def _type(adapter: AdapterPlan) -> str:
-    return "mcp" if isinstance(adapter, McpAdapterPlan) else "rest"
+    return kind_of(adapter)
 
 
 def _url(host: str, port: int) -> str:
@@ -108,8 +110,14 @@ def _served(plan: CapabilityPlan, urls: dict[str, str]) -> Iterator[str]:
             continue
         number = len(operations_of(adapter))
         if isinstance(adapter, McpAdapterPlan):
-            yield f"  {'mcp':<9}{url}/mcp  {_count(number, 'tool')}"
+            counts = [_count(number, "tool")]
+            for members, noun in ((adapter.resources, "resource"), (adapter.prompts, "prompt")):
+                counts += [_count(len(members), noun)] if members else []
+            yield f"  {'mcp':<9}{url}/mcp  {', '.join(counts)}"
+        elif isinstance(adapter, SkillAdapterPlan):
+            yield f"  {'skill':<9}{url}/skills  {_count(len(adapter.skills), 'skill')}"
         else:
+            number += sum(route.forward is not None for route in adapter.routes)
             yield f"  {'rest':<9}{url}  {_count(number, 'operation')}"
             yield f"  {'openapi':<9}{url}/openapi.json"
 

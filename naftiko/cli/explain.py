@@ -10,7 +10,13 @@ from naftiko.cli import arguments as common
 from naftiko.cli.console import Console
 from naftiko.cli.loading import check, load_options, refuse, show_warnings
 from naftiko.errors import ExitCode, StartError, did_you_mean
-from naftiko.plan.capability import AdapterPlan, CapabilityPlan, OperationPlan, RestAdapterPlan
+from naftiko.plan.capability import (
+    AdapterPlan,
+    CapabilityPlan,
+    OperationPlan,
+    RestAdapterPlan,
+    SkillAdapterPlan,
+)
 from naftiko.plan.inputs import Input
 
 _ANY = frozenset({"array", "boolean", "number", "object", "string"})
@@ -53,11 +59,27 @@ def explain(plan: CapabilityPlan, wanted: str | None) -> Iterator[str]:
             address = f"{adapter.namespace}.{operation.name}"
             if wanted in (None, operation.name, address):
                 yield "\n".join(_lines(address, title, operation))
+        yield from _forwards(adapter, wanted)
+
+
+def _forwards(adapter: AdapterPlan, wanted: str | None) -> Iterator[str]:
+    for route in adapter.routes if isinstance(adapter, RestAdapterPlan) else ():
+        forward = route.forward
+        if forward is None:
+            continue
+        address = f"{adapter.namespace}.{forward.name}"
+        if wanted in (None, forward.name, address):
+            lines = [f"  {line}" for line in forward.explain()]
+            yield "\n".join([f"{address}: * {route.path} ({forward.location})", *lines])
 
 
 def _titled(adapter: AdapterPlan) -> Iterator[tuple[str, OperationPlan]]:
+    if isinstance(adapter, SkillAdapterPlan):
+        return
     if not isinstance(adapter, RestAdapterPlan):
         yield from (("tool", tool) for tool in adapter.tools)
+        yield from (("resource", item.operation) for item in adapter.resources if item.operation)
+        yield from (("prompt", item.operation) for item in adapter.prompts if item.operation)
         return
     for route in adapter.routes:
         for item in route.operations:

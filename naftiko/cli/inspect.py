@@ -12,16 +12,20 @@ from naftiko.cli import arguments as common
 from naftiko.cli.console import Console
 from naftiko.cli.loading import check, load_options, refuse, show_warnings
 from naftiko.errors import ExitCode
+from naftiko.model.capability import Info
 from naftiko.plan.capability import (
     AdapterPlan,
     CapabilityPlan,
     McpAdapterPlan,
     OperationPlan,
     RestAdapterPlan,
+    SkillAdapterPlan,
 )
 from naftiko.values import JsonObject, JsonValue
 
 MAX_INPUTS_SHOWN = 6
+MAX_PROSE = 100
+"""Columns of a description, however wide the terminal is."""
 
 _HINT_NAMES = {
     "read_only": "readOnly",
@@ -57,7 +61,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def to_lines(plan: CapabilityPlan, width: int | None = None) -> list[str]:
     """Return the plan as tables; what is wider than `width` as paragraphs of labelled lines."""
-    lines = [f"{plan.info.label or 'capability'} ({plan.path})"]
+    lines = [f"{plan.info.label or 'capability'} ({plan.path})", *_info_lines(plan.info, width)]
     clients = [
         (namespace, client.type_, _count(len(client.operation_names()), "operation"))
         for namespace, client in plan.clients.items()
@@ -70,6 +74,25 @@ def to_lines(plan: CapabilityPlan, width: int | None = None) -> list[str]:
         rows = [(item.adapter, item.name, item.problem.message) for item in plan.disabled]
         lines += ["", "not served", *_fitting(["", "", ""], rows, width, heads=2)]
     return [*lines, "", "* required"]
+
+
+def _info_lines(info: Info, width: int | None) -> list[str]:
+    """Return what a capability says about itself, as far as it does."""
+    dates = [f"created {info.created}"] if info.created else []
+    dates += [f"modified {info.modified}"] if info.modified else []
+    version = [f"version {info.version}"] if info.version else []
+    people = [
+        f"{person.full_name} ({person.role}{f', {person.email}' if person.email else ''})"
+        for person in info.stakeholders
+    ]
+    found = [
+        " ".join(info.description.split()),
+        ", ".join((*version, *dates)),
+        f"tags: {', '.join(info.tags)}" if info.tags else "",
+        f"stakeholders: {'; '.join(people)}" if people else "",
+    ]
+    columns = max(40, min(width or MAX_PROSE, MAX_PROSE) - 2)
+    return [f"  {line}" for text in found for line in textwrap.wrap(text, columns)]
 
 
 def _adapter_lines(adapter: AdapterPlan, width: int | None) -> list[str]:
@@ -86,6 +109,17 @@ def _adapter_lines(adapter: AdapterPlan, width: int | None) -> list[str]:
             for route in adapter.routes
             for item in route.operations
         ]
+        rows += [
+            ("*", route.path, route.forward.name, f"forward to {route.forward.namespace}", "")
+            for route in adapter.routes
+            if route.forward is not None
+        ]
+    elif isinstance(adapter, SkillAdapterPlan):
+        header = ["SKILL", "TOOLS", "FILES"]
+        rows = [
+            (skill.name, ", ".join(skill.tools), str(skill.folder or "(none)"))
+            for skill in adapter.skills.values()
+        ]
     else:
         header = ["TOOL", "CALLS", "HINTS", "INPUTS"]
         rows = [
@@ -93,13 +127,36 @@ def _adapter_lines(adapter: AdapterPlan, width: int | None) -> list[str]:
             for tool in adapter.tools
         ]
     is_rest = isinstance(adapter, RestAdapterPlan)
-    counted = _count(len(rows), "route" if is_rest else "tool")
+    counted = _count(len(rows), {"rest": "route", "skill": "skill"}.get(kind_of(adapter), "tool"))
     table = _fitting(header, rows, width, heads=2 if is_rest else 1)
-    return [f"{_title(adapter)}: {counted}", *table]
+    lines = [f"{_title(adapter)}: {counted}", *table]
+    return [*lines, *_more(adapter, width)] if isinstance(adapter, McpAdapterPlan) else lines
+
+
+def _more(adapter: McpAdapterPlan, width: int | None) -> list[str]:
+    """Return the resources and prompts of an MCP adapter."""
+    lines: list[str] = []
+    if adapter.resources:
+        rows = [
+            (item.uri, item.name, _call(item.operation) if item.operation else "(files)")
+            for item in adapter.resources
+        ]
+        lines += ["", *_fitting(["RESOURCE", "NAME", "CALLS"], rows, width, heads=2)]
+    if adapter.prompts:
+        prompts = [
+            (
+                item.name,
+                _call(item.operation) if item.operation else "(no call)",
+                ", ".join(f"{one.name}{'*' if one.required else ''}" for one in item.arguments),
+            )
+            for item in adapter.prompts
+        ]
+        lines += ["", *_fitting(["PROMPT", "CALLS", "ARGUMENTS"], prompts, width, heads=1)]
+    return lines
 
 
 def _title(adapter: AdapterPlan) -> str:
-    kind = "mcp" if isinstance(adapter, McpAdapterPlan) else "rest"
+    kind = kind_of(adapter)
     where = "stdio" if adapter.port is None else f"{adapter.address or '127.0.0.1'}:{adapter.port}"
     auth = f", {adapter.auth.type_} authentication" if adapter.auth else ""
     return f"{kind} {adapter.namespace} on {where}{auth}"
@@ -187,15 +244,32 @@ def to_json(plan: CapabilityPlan) -> JsonObject:
         "path": plan.path,
         "label": plan.info.label,
         "description": plan.info.description,
+        "info": _info_json(plan.info),
         "consumes": consumes,
         "exposes": [_adapter_json(adapter) for adapter in plan.adapters],
         "disabled": disabled,
     }
 
 
+def _info_json(info: Info) -> JsonObject:
+    """Return `info` in the file's words, `label` for either generation's name."""
+    people: list[JsonValue] = [
+        {"role": person.role, "fullName": person.full_name, "email": person.email}
+        for person in info.stakeholders
+    ]
+    members: JsonObject = {
+        "version": info.version,
+        "created": info.created,
+        "modified": info.modified,
+        "tags": list[JsonValue](info.tags),
+        "stakeholders": people,
+    }
+    return {name: value for name, value in members.items() if value}
+
+
 def _adapter_json(adapter: AdapterPlan) -> JsonObject:
     out: JsonObject = {
-        "type": "mcp" if isinstance(adapter, McpAdapterPlan) else "rest",
+        "type": kind_of(adapter),
         "namespace": adapter.namespace,
         "address": adapter.address,
         "port": adapter.port,
@@ -204,13 +278,42 @@ def _adapter_json(adapter: AdapterPlan) -> JsonObject:
     if isinstance(adapter, McpAdapterPlan):
         out["transport"] = adapter.transport
         out["tools"] = [_operation_json(tool) for tool in operations_of(adapter)]
+        out["resources"] = [
+            {"uri": item.uri, "name": item.name, "description": item.description}
+            for item in adapter.resources
+        ]
+        out["prompts"] = [
+            {
+                "name": item.name,
+                "description": item.description,
+                "arguments": [
+                    {"name": one.name, "required": one.required} for one in item.arguments
+                ],
+            }
+            for item in adapter.prompts
+        ]
+        return out
+    if isinstance(adapter, SkillAdapterPlan):
+        out["skills"] = [dict(skill.details) for skill in adapter.skills.values()]
         return out
     out["routes"] = [
         {"method": item.method, "path": route.path, **_operation_json(item.operation)}
         for route in adapter.routes
         for item in route.operations
     ]
+    out["forwards"] = [
+        {"path": route.path, "name": route.forward.name, "namespace": route.forward.namespace}
+        for route in adapter.routes
+        if route.forward is not None
+    ]
     return out
+
+
+def kind_of(adapter: AdapterPlan) -> str:
+    """Return the type that the file gives the adapter."""
+    if isinstance(adapter, McpAdapterPlan):
+        return "mcp"
+    return "rest" if isinstance(adapter, RestAdapterPlan) else "skill"
 
 
 def _operation_json(operation: OperationPlan) -> JsonObject:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from naftiko.cli.console import Console
 from naftiko.cli.problems import RefusedError, print_problems, summary
-from naftiko.engine import Checked, LoadOptions, check_capability, refuse_missing
+from naftiko.engine import Checked, LoadOptions, check_capability, is_refused, refuse_missing
 from naftiko.errors import Severity, StartError
 from naftiko.plan.masking import Masker
 from naftiko.resources import find_capability
@@ -57,19 +57,18 @@ def open_capability(
     from naftiko.capability import Capability
 
     checked = check(name, options, console)
-    refuse(checked, strict=options.strict)
+    refuse(checked, strict=options.strict, to_run=True)
     show_warnings(checked, console, verbose=verbose)
     refuse_missing(checked)
     return Capability(checked)
 
 
-def refuse(checked: Checked, *, strict: bool) -> None:
-    """Raise what keeps a file from being served.
+def refuse(checked: Checked, *, strict: bool, to_run: bool = False) -> None:
+    """Raise what keeps a file from being served; `to_run`, also that nothing of it would be.
 
     Raises: RefusedError.
     """
-    limit = Severity.WARNING if strict else Severity.ERROR
-    if checked.plan is None or any(item.severity <= limit for item in checked.problems):
+    if is_refused(checked, strict=strict, to_run=to_run):
         raise RefusedError(checked)
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from naftiko.errors import NaftikoError
 from naftiko.model.consumes import Consumes, ConsumesAws, ConsumesHttp
 from naftiko.plan.clients import ClientCompiler
 from naftiko.plan.ports import ClientAdapter, ClientContext
+
+EntryT = TypeVar("EntryT", ConsumesHttp, ConsumesAws)
 
 
 def _http(entry: Consumes, context: ClientContext) -> ClientAdapter:
@@ -13,7 +18,7 @@ def _http(entry: Consumes, context: ClientContext) -> ClientAdapter:
 
     if not isinstance(entry, ConsumesHttp):
         raise NaftikoError(f"{type(entry).__name__} is no HTTP entry")
-    return compile_http(entry, context)
+    return _follow(compile_http, entry, context)
 
 
 def _aws(entry: Consumes, context: ClientContext) -> ClientAdapter:
@@ -21,7 +26,20 @@ def _aws(entry: Consumes, context: ClientContext) -> ClientAdapter:
 
     if not isinstance(entry, ConsumesAws):
         raise NaftikoError(f"{type(entry).__name__} is no AWS entry")
-    return compile_aws(entry, context)
+    return _follow(compile_aws, entry, context)
+
+
+def _follow(
+    compile_: Callable[[EntryT, ClientContext], ClientAdapter],
+    entry: EntryT,
+    context: ClientContext,
+) -> ClientAdapter:
+    """Compile an entry, so that it follows the variables that are refreshed, if there are any."""
+    if not context.refreshes:
+        return compile_(entry, context)
+    from naftiko.consumes.live import LiveAdapter
+
+    return LiveAdapter(lambda context: compile_(entry, context), context)
 
 
 CLIENT_ADAPTERS: dict[type, ClientCompiler] = {ConsumesHttp: _http, ConsumesAws: _aws}

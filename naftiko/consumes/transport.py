@@ -1,13 +1,13 @@
 """One pooled async HTTP client for every consumed adapter: bytes out, bytes in, honest errors.
 
-Built on pyreqwest. Every request goes through `build_streamed()`, not `build().send()`: measured
-on loopback both cost the same (within 5 %: 25-30 us of CPU for a 3 KB answer), because pyreqwest
-reads up to 64 KiB before it hands the response over, and only the streamed form lets a limit on
-the body hold without believing `Content-Length`, also after decompression.
+Requests go over connections of the event loop (`naftiko.consumes.exchange`), which end with the
+task that awaits them: 26-29 us of CPU for a 3 KB answer on loopback. Through a proxy they go by
+pyreqwest (27-31 us), which cannot give a request up: ADR 8. There every request goes through
+`build_streamed()`, so that a limit on the body holds without believing `Content-Length`.
 
-TLS trusts the system's certificate store (rustls with the platform verifier) plus the bundle that
-is named here or in AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or SSL_CERT_FILE. No cookies are kept, no
-redirect is followed, no Referer is sent.
+TLS trusts the system's certificate store plus the bundle that is named here or in AWS_CA_BUNDLE,
+REQUESTS_CA_BUNDLE or SSL_CERT_FILE. No cookies are kept, no redirect is followed, no Referer is
+sent.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from naftiko.consumes.transport_errors import (
@@ -36,11 +37,14 @@ from naftiko.errors import StartError
 from naftiko.version import __version__
 
 if TYPE_CHECKING:
-    from pyreqwest.client import Client
+    from ssl import SSLContext
+
+    from pyreqwest.client import Client, ClientBuilder
+    from pyreqwest.client.types import TlsVersion
     from pyreqwest.exceptions import PyreqwestError
     from pyreqwest.proxy import ProxyBuilder
 
-    from naftiko.consumes.polling import Poller
+    from naftiko.consumes.exchange import Exchanges
 
 __all__ = [
     "BadResponseError",
@@ -49,7 +53,9 @@ __all__ = [
     "HttpResponse",
     "InvalidRequestError",
     "ResponseTooLargeError",
+    "Streamed",
     "TimedOutError",
+    "Tls",
     "Transport",
     "TransportError",
     "is_sendable_path",
@@ -71,12 +77,75 @@ _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _EMPTY_BODY = ("Content-Length", "0")
 
 
-class Transport:
-    """Sends requests over pooled connections; made lazily, usable from one loop after another.
+class Streamed(Protocol):
+    """An answer while it comes in; not decompressed. Close it."""
 
-    The connections live on pyreqwest's own runtime thread, so neither an event loop nor a Python
-    thread is held while an answer is awaited.
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """The headers as they came, names in lower case."""
+        ...
+
+    async def chunk(self) -> bytes:
+        """Return the next part of the body, b"" at its end.
+
+        Raises: TransportError.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give the connection back; end the exchange where it is still under way."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """What the connections of one API need beside what holds for all.
+
+    `identity_pem` is the client's certificate, its chain and its key; `ca_pem` are roots that are
+    trusted as well. With `required` nothing goes out over plain HTTP. `min_version` is "TLSv1.3".
     """
+
+    identity_pem: bytes | None = field(default=None, repr=False)
+    ca_pem: bytes | None = None
+    min_version: TlsVersion | None = None
+    required: bool = False
+
+    def of(self, builder: ClientBuilder) -> ClientBuilder:
+        """Return the builder with these settings.
+
+        Raises: ValueError where the PEM cannot be used.
+        """
+        if self.ca_pem is not None:
+            builder = builder.add_root_certificate_pem(self.ca_pem)
+        if self.identity_pem is not None:
+            builder = builder.identity_pem(self.identity_pem)
+        if self.min_version is not None:
+            builder = builder.min_tls_version(self.min_version)
+        return builder.https_only(True) if self.required else builder
+
+    def load_into(self, context: SSLContext) -> None:
+        """Set these settings on a context of `ssl`.
+
+        Raises: ValueError, ssl.SSLError where the PEM cannot be used.
+        """
+        if self.ca_pem is not None:
+            context.load_verify_locations(cadata=self.ca_pem.decode("ascii"))
+        if self.identity_pem is not None:
+            _load_identity(context, self.identity_pem)
+        if self.min_version is not None:
+            from ssl import TLSVersion
+
+            newest = self.min_version == "TLSv1.3"
+            context.minimum_version = TLSVersion.TLSv1_3 if newest else TLSVersion.TLSv1_2
+
+
+class Transport:
+    """Sends requests over pooled connections; made lazily, usable from one loop after another."""
 
     def __init__(
         self,
@@ -84,7 +153,7 @@ class Transport:
         connect_timeout_s: float = DEFAULT_CONNECT_TIMEOUT_S,
         max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
         ca_bundle: str | None = None,
-        client_cert_pem: bytes | None = None,
+        tls: Tls | None = None,
         proxy_environment: Mapping[str, str] | None = None,
         user_agent: str = f"naftiko/{__version__}",
         decompress: bool = True,
@@ -93,12 +162,13 @@ class Transport:
 
         `proxy_environment` is where HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY and the CA bundle
         variables are read from; None stands for the process environment. `ca_bundle` is a path.
+        `tls` is what holds for these connections alone, so that a transport is a pool for it.
         """
         self._connect_timeout_s = connect_timeout_s
         self._max_body_bytes = max_body_bytes
         self._environment = os.environ if proxy_environment is None else proxy_environment
         self._ca_bundle = ca_bundle
-        self._client_cert_pem = client_cert_pem
+        self._own_tls = tls or Tls()
         self._user_agent = user_agent
         self._decompress = decompress
         self._client: Client | None = None
@@ -111,15 +181,84 @@ class Transport:
         body: bytes | None,
         *,
         timeout_s: float,
+        max_body_bytes: int | None = None,
     ) -> HttpResponse:
         """Send one request and read its whole answer, within `timeout_s` seconds in all.
 
+        `max_body_bytes` is the largest answer, where it is not that of the whole API.
         The path goes out as given, but see `is_sendable_path` for what a URL cannot carry.
-        When the awaiting task is cancelled it stops waiting at once, but pyreqwest leaves the
-        request under way until its timeout: use `poll` where the peer must know.
+        When the awaiting task is cancelled the connection closes at once, so that the peer can
+        notice; through a proxy the request stays under way until its timeout.
 
         Raises: TransportError, StartError (a CA bundle or proxy that cannot be used).
         """
+        limit = self._max_body_bytes if max_body_bytes is None else max_body_bytes
+        if self._is_proxied:
+            return await self._send_proxied(
+                method, url, headers, body, timeout_s=timeout_s, max_body_bytes=limit
+            )
+        self._check_scheme(url)
+        return HttpResponse(
+            *await self._exchanges.send(
+                method,
+                url,
+                headers,
+                body,
+                timeout_s=timeout_s,
+                max_body_bytes=limit,
+            )
+        )
+
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        headers: Headers,
+        body: bytes | AsyncIterable[bytes] | None,
+        *,
+        length: int | None = None,
+        timeout_s: float,
+        idle_timeout_s: float,
+        max_body_bytes: int | None = None,
+    ) -> Streamed:
+        """Send one request, whose body may come in parts, and return its answer once it begins.
+
+        `length` is the size of the body where it is known. The head of the answer must be there
+        within `timeout_s`, each part of its body within `idle_timeout_s`. Close the answer;
+        closing it early, or cancelling this, ends the exchange.
+
+        Raises: TransportError, StartError; and what reading `body` raises.
+        """
+        size = len(body) if isinstance(body, bytes) else length
+        if self._is_proxied:
+            from naftiko.consumes.proxied import stream_proxied
+
+            client = self._client or self._open()
+            return await stream_proxied(
+                client, method, url, headers, body, length=size, timeout_s=timeout_s
+            )
+        self._check_scheme(url)
+        return await self._exchanges.stream(
+            method,
+            url,
+            headers,
+            body,
+            length=size,
+            head_timeout_s=timeout_s,
+            idle_timeout_s=idle_timeout_s,
+            max_body_bytes=max_body_bytes,
+        )
+
+    async def _send_proxied(
+        self,
+        method: str,
+        url: str,
+        headers: Headers,
+        body: bytes | None,
+        *,
+        timeout_s: float,
+        max_body_bytes: int,
+    ) -> HttpResponse:
         client = self._client or self._open()
         try:
             builder = client.request(method, url).timeout(_duration(timeout_s))
@@ -136,52 +275,68 @@ class Transport:
                 answered = True
                 read_chunk = response.body_reader.read_chunk
                 chunks: list[bytes] = []
-                room = self._max_body_bytes
+                room = max_body_bytes
                 while (chunk := await read_chunk()) is not None:
                     room -= len(chunk)
                     if room < 0:
-                        raise ResponseTooLargeError(_address(url), self._max_body_bytes)
+                        raise ResponseTooLargeError(_address(url), max_body_bytes)
                     chunks.append(chunk.to_bytes())
                 content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
                 return HttpResponse(response.status, response.headers, content)
         except _pyreqwest_error() as error:
             _raise_known(error, url, answered=answered)
 
-    async def poll(
-        self, method: str, url: str, headers: Headers, body: bytes, *, timeout_s: float
-    ) -> HttpResponse:
-        """Send one request that ends at once when the awaiting task is cancelled.
-
-        It has a connection of its own. Through a proxy, it is sent like any other.
-
-        Raises: TransportError, StartError.
-        """
-        if _proxied(self._environment):
-            return await self.send(method, url, headers, body, timeout_s=timeout_s)
-        return await self._poller.send(method, url, headers, body, timeout_s=timeout_s)
+    def _check_scheme(self, url: str) -> None:
+        if self._own_tls.required and not url.startswith("https:"):
+            raise InvalidRequestError(_address(url), "only HTTPS may be used with it")
 
     @cached_property
-    def _poller(self) -> Poller:
+    def _is_proxied(self) -> bool:
+        return _proxied(self._environment)
+
+    @cached_property
+    def _exchanges(self) -> Exchanges:
+        from naftiko.consumes.exchange import Exchanges
+
+        self._ca_bundles()  # one that cannot be used is told before anything is sent
+        return Exchanges(
+            connect_timeout_s=self._connect_timeout_s,
+            pool_idle_s=POOL_IDLE_TIMEOUT_S,
+            tls=lambda: self._tls,
+            user_agent=self._user_agent,
+            decompress=self._decompress,
+        )
+
+    @cached_property
+    def _tls(self) -> SSLContext:
         import ssl
 
-        from naftiko.consumes.polling import Poller
-
         tls = ssl.create_default_context()
-        for bundle in self._ca_bundles():
-            try:
+        tls.set_alpn_protocols(["http/1.1"])
+        try:
+            for bundle in self._ca_bundles():
                 tls.load_verify_locations(cadata=bundle.decode("ascii"))
-            except (ssl.SSLError, ValueError) as error:
-                message = f"the TLS settings cannot be used: {error}"
-                raise StartError(message, hint=f"check {', '.join(CA_BUNDLE_VARIABLES)}") from error
-        return Poller(
-            connect_timeout_s=self._connect_timeout_s,
-            max_body_bytes=self._max_body_bytes,
-            tls=tls,
-            user_agent=self._user_agent,
-        )
+            self._own_tls.load_into(tls)
+        except (ssl.SSLError, ValueError) as error:
+            message = f"the TLS settings cannot be used: {error}"
+            raise StartError(message, hint=f"check {', '.join(CA_BUNDLE_VARIABLES)}") from error
+        return tls
+
+    def check(self) -> None:
+        """Find out now whether the settings can be used.
+
+        Raises: StartError.
+        """
+        if self._is_proxied:
+            self._client or self._open()
+        else:
+            _ = self._tls
 
     async def close(self) -> None:
         """Close every connection. Later requests open new ones."""
+        exchanges: Exchanges | None = self.__dict__.get("_exchanges")
+        if exchanges is not None:
+            exchanges.close()
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -203,12 +358,10 @@ class Transport:
             builder = builder.gzip(False).brotli(False).zstd(False).deflate(False)
         for bundle in self._ca_bundles():
             builder = builder.add_root_certificate_pem(bundle)
-        if self._client_cert_pem is not None:
-            builder = builder.identity_pem(self._client_cert_pem)
         for proxy in _proxies(self._environment):
             builder = builder.proxy(proxy)
         try:
-            self._client = builder.build()
+            self._client = self._own_tls.of(builder).build()
         except ValueError as error:
             message = f"the TLS settings cannot be used: {_reason(error)}"
             raise StartError(message, hint=f"check {', '.join(CA_BUNDLE_VARIABLES)}") from error
@@ -347,6 +500,16 @@ def _read_bundle(name: str, path: str) -> bytes:
         message = f"{name} names `{path}`, which holds no PEM certificate"
         raise StartError(message, hint="name a file of PEM certificates, or unset it")
     return pem
+
+
+def _load_identity(tls: SSLContext, pem: bytes) -> None:
+    """Load a client certificate with its key; `ssl` reads them from files only."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="naftiko-") as folder:  # only we may enter it
+        path = Path(folder) / "identity.pem"
+        path.write_bytes(pem)
+        tls.load_cert_chain(path)
 
 
 PROXY_VARIABLES = ("https_proxy", "http_proxy", "all_proxy")

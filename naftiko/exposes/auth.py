@@ -6,7 +6,9 @@ import binascii
 import hashlib
 import hmac
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -38,6 +40,8 @@ def authenticator(auth: ServerAuth | None) -> Authenticator:
     """
     if auth is None:
         return _anyone
+    if auth.current is not None:
+        return _Refreshed(auth, auth.current)
     match auth.type_:
         case "bearer":
             return _bearer(_expected(auth, "token"))
@@ -105,6 +109,25 @@ class AuthMiddleware:
             headers=((b"www-authenticate", wanted.encode("latin-1")),),
         )
         await refuse(scope, send, error, self._masker)
+
+
+class _Refreshed:
+    """A check of credentials that may change while the server runs."""
+
+    def __init__(self, auth: ServerAuth, current: Callable[[], Mapping[str, str]]) -> None:
+        self._auth = auth
+        self._current = current
+        self._fields = auth.fields
+        self._passes = authenticator(replace(auth, current=None))
+
+    def __call__(self, headers: RawHeaders, query: bytes) -> bool:
+        fields = self._current()
+        if fields != self._fields:
+            self._fields = fields
+            # What would let in nobody, or everybody, does not replace what is asked for now.
+            with suppress(StartError):
+                self._passes = authenticator(replace(self._auth, fields=fields, current=None))
+        return self._passes(headers, query)
 
 
 def _anyone(_headers: RawHeaders, _query: bytes) -> bool:

@@ -27,7 +27,8 @@ class Listener:
     `name` is its namespace; `address` a host name or an IP address; `port` 0 takes any free one.
     `app_factory` makes the ASGI app: before the port answers, or, where `lazy`, in a thread when
     the first request comes. `kind` is the adapter's type, for messages. `on_stop` is called when
-    the server begins to stop, so that streams without an end can be closed.
+    the server begins to stop, so that streams without an end can be closed. `allowed_origins` are
+    the pages that may call it beside those the host allows; "*" stands for all.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Listener:
     kind: str = "rest"
     lazy: bool = False
     on_stop: Callable[[], None] | None = None
+    allowed_origins: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return how messages name it: "rest `orders-api`"."""

@@ -54,7 +54,7 @@ class Guard:
     request that a page of another site makes (`Origin`, `Sec-Fetch-Site`) is refused. Elsewhere
     `Host` is held to `allowed_hosts` if there are any, and `Origin` must be the host itself or one
     of `allowed_origins`. Hosts are written as "api.example.com" (any port) or
-    "api.example.com:8443", origins as "https://app.example.com".
+    "api.example.com:8443", origins as "https://app.example.com", "*" for all.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Guard:
 
     def _decide_origin(self, origin: bytes, host: bytes) -> bool:
         text = origin.decode("latin-1").lower()
-        if text in self._origins:
+        if text in self._origins or "*" in self._origins:
             return True
         match = _ORIGIN.fullmatch(text)
         parts = _authority(match[2]) if match else None

@@ -133,7 +133,7 @@ class Host:
             self._make_app(bound.listener),
             loopback=bound.loopback,
             allowed_hosts=self._allowed_hosts,
-            allowed_origins=self._allowed_origins,
+            allowed_origins=(*self._allowed_origins, *bound.listener.allowed_origins),
             masker=self._masker,
         )
         return AppServer(guard, sockets=bound.sockets, masker=self._masker)

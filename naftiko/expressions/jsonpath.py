@@ -1,25 +1,26 @@
 """JSONPath text -> Path.
 
 Paths of names and indexes, nearly all that documents hold, run as plain lookups. Wildcards,
-slices, deep scans and functions run here too, within bounds. Only filters use jsonpath-ng.
+slices, deep scans, filters and functions are searches, within the bounds of a meter.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TypeAlias
 
-from naftiko.errors import ShapingError
-from naftiko.expressions.pathfunctions import Function
+from naftiko.expressions.filtertests import Several
+from naftiko.expressions.meter import MAX_RESULTS, Meter, too_many
+from naftiko.expressions.pathfunctions import FUNCTIONS
 from naftiko.expressions.pathsyntax import (
+    Call,
     Filter,
     Index,
     Indexes,
     Name,
     Names,
+    ParsedPath,
     Segment,
     Slice,
     Wildcard,
@@ -28,17 +29,10 @@ from naftiko.expressions.pathsyntax import (
 from naftiko.source import Anchor
 from naftiko.values import MISSING, JsonValue, Missing
 
-MAX_RESULTS = 100_000
-MAX_VISITS = 1_000_000
-"""How many values the deep scans of one path may look at."""
-FILTER_COST = 10
-"""A filter takes 3 us for each member it tests; it may test a tenth of what scans may look at."""
-
 Find: TypeAlias = Callable[[JsonValue], "JsonValue | Missing"]
-Select: TypeAlias = Callable[[JsonValue, JsonValue], Sequence[JsonValue]]
-Cost: TypeAlias = Callable[[JsonValue], int]
-
-_LOOKS_FURTHER = re.compile(r"[*:]")
+Look: TypeAlias = Callable[[JsonValue, JsonValue, Meter], "JsonValue | Missing"]
+"""(value, root, meter) -> what is found."""
+Select: TypeAlias = Callable[[JsonValue, JsonValue, Meter], Sequence[JsonValue]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,21 +63,58 @@ def compile_path(text: str, at: Anchor) -> Path:
     Source: RFC 9535; functions, `$.` and paths without `$` as in Jayway JsonPath.
     """
     parsed = parse_path(text, at)
-    segments = parsed.segments
-    definite = all(segment.is_single for segment in segments)
-    find = _lookup(segments) if definite else _search(segments, at)
-    if parsed.function is not None:
-        find = _then(find, parsed.function)
-    is_root = not segments and parsed.function is None
-    return Path(text, definite or parsed.function is not None, is_root, find)
+    definite = _is_definite(parsed)
+    is_root = not parsed.segments and parsed.call is None
+    return Path(text, definite or parsed.call is not None, is_root, _find(parsed, at))
 
 
-def _then(find: Find, function: Function) -> Find:
-    def run(value: JsonValue) -> JsonValue | Missing:
-        found = find(value)
-        return MISSING if found is MISSING else function(found)
+def _is_definite(parsed: ParsedPath) -> bool:
+    return all(segment.is_single for segment in parsed.segments)
+
+
+def _find(parsed: ParsedPath, at: Anchor) -> Find:
+    if parsed.call is None and _is_definite(parsed):
+        return _lookup(parsed.segments)
+    each = _one_wildcard(parsed)
+    if each is not None:
+        return each
+    look = _look(parsed, at)
+    return lambda value: look(value, value, Meter())
+
+
+def _look(parsed: ParsedPath, at: Anchor) -> Look:
+    """Compile a path that may look at the root too, and shares a meter: in filters, in calls."""
+    if _is_definite(parsed):
+        find = _lookup(parsed.segments)
+
+        def look(value: JsonValue, _root: JsonValue, _meter: Meter, /) -> JsonValue | Missing:
+            return find(value)
+
+        found: Look = look
+    else:
+        found = _walk(tuple((_select(item, at), item.deep) for item in parsed.segments))
+    return found if parsed.call is None else _called(found, parsed.call, at)
+
+
+def _called(look: Look, call: Call, at: Anchor) -> Look:
+    function = FUNCTIONS[call.function].run
+    arguments = tuple(_argument(item, at) for item in call.arguments)
+
+    def run(value: JsonValue, root: JsonValue, meter: Meter) -> JsonValue | Missing:
+        found = look(value, root, meter)
+        if found is MISSING:
+            return MISSING
+        meter.spend(len(found) if isinstance(found, list) else 1)
+        return function(found, *(argument(value, root, meter) for argument in arguments))
 
     return run
+
+
+def _argument(argument: JsonValue | ParsedPath, at: Anchor) -> Look:
+    if isinstance(argument, ParsedPath):
+        look = _look(argument, at)
+        return lambda _value, root, meter: look(root, root, meter)
+    return lambda _value, _root, _meter: argument
 
 
 # Definite paths
@@ -197,23 +228,23 @@ def _picked(names: tuple[str, ...]) -> Find:
 # Indefinite paths
 
 
-def _search(segments: Sequence[Segment], at: Anchor) -> Find:
+def _one_wildcard(parsed: ParsedPath) -> Find | None:
+    """Return the function for a path with one `[*]` and nothing else to search."""
+    segments = parsed.segments
     wide = [number for number, segment in enumerate(segments) if not segment.is_single]
+    if len(wide) != 1 or parsed.call is not None:
+        return None
     first = segments[wide[0]]
-    if len(wide) == 1 and not first.deep and isinstance(first.selector, Wildcard):
-        return _each(_lookup(segments[: wide[0]]), _lookup(segments[wide[0] + 1 :]))
-    return _walk(
-        tuple((_select(segment, at), segment.deep, _cost(segment)) for segment in segments)
-    )
+    if first.deep or not isinstance(first.selector, Wildcard):
+        return None
+    return _each(_lookup(segments[: wide[0]]), _lookup(segments[wide[0] + 1 :]))
 
 
 def _each(before: Find, after: Find) -> Find:
-    """Return the function for a path with one `[*]`."""
-
     def find(value: JsonValue) -> JsonValue | Missing:
         items = _members(before(value))
         if len(items) > MAX_RESULTS:
-            raise _too_many()
+            raise too_many()
         if after is _itself:
             return list(items)
         return [found for item in items if (found := after(item)) is not MISSING]
@@ -221,53 +252,30 @@ def _each(before: Find, after: Find) -> Find:
     return find
 
 
-def _cost(segment: Segment) -> Cost:
-    """Return what a segment costs at one place, counted in visits."""
-    if not isinstance(segment.selector, Filter):
-        return _one_visit
-    return _size_cost if _LOOKS_FURTHER.search(segment.selector.text) else _members_cost
-
-
-def _one_visit(_value: JsonValue) -> int:
-    return 1
-
-
-def _members_cost(value: JsonValue) -> int:
-    return 1 + FILTER_COST * len(value) if isinstance(value, (dict, list)) else 1
-
-
-def _size_cost(value: JsonValue) -> int:
-    """Return the cost of a filter that looks at the members of members: of all that is below."""
-    limit = MAX_VISITS // FILTER_COST + 1
-    return FILTER_COST * sum(1 for _ in islice(_descendants(value), limit))
-
-
-def _walk(steps: tuple[tuple[Select, bool, Cost], ...]) -> Find:
-    def find(value: JsonValue) -> JsonValue | Missing:
+def _walk(steps: tuple[tuple[Select, bool], ...]) -> Look:
+    def look(value: JsonValue, root: JsonValue, meter: Meter) -> JsonValue | Missing:
         nodes: Sequence[JsonValue] = [value]
-        visits = 0
-        for select, deep, cost in steps:
+        for select, deep in steps:
             found: list[JsonValue] = []
             for node in nodes:
                 for place in _descendants(node) if deep else (node,):
-                    visits += cost(place)
-                    if visits > MAX_VISITS:
-                        raise _too_many()
-                    found.extend(select(place, value))
+                    picked = select(place, root, meter)
+                    meter.spend(1 + len(picked))
+                    found.extend(picked)
                     if len(found) > MAX_RESULTS:
-                        raise _too_many()
+                        raise too_many()
             nodes = found
-        return list(nodes)
+        return Several(nodes)
 
-    return find
+    return look
 
 
 def _select(segment: Segment, at: Anchor) -> Select:
     match segment.selector:
         case Wildcard():
-            return lambda value, _root: _members(value)
+            return lambda value, _root, _meter: _members(value)
         case Slice(bounds):
-            return lambda value, _root: value[bounds] if isinstance(value, list) else ()
+            return lambda value, _root, _meter: value[bounds] if isinstance(value, list) else ()
         case Indexes(indexes):
             return _several(tuple(_one_index(index) for index in indexes))
         case Names(names, merged=False):
@@ -275,13 +283,13 @@ def _select(segment: Segment, at: Anchor) -> Select:
         case Filter() as filter_:
             from naftiko.expressions.pathfilters import compile_filter
 
-            return compile_filter(filter_, at)
+            return compile_filter(filter_, at, _look)
         case _:
             return _several((_step(segment),))
 
 
 def _several(finds: tuple[Find, ...]) -> Select:
-    def select(value: JsonValue, _root: JsonValue) -> Sequence[JsonValue]:
+    def select(value: JsonValue, _root: JsonValue, _meter: Meter) -> Sequence[JsonValue]:
         return [found for find in finds if (found := find(value)) is not MISSING]
 
     return select
@@ -300,7 +308,3 @@ def _descendants(value: JsonValue) -> Iterator[JsonValue]:
         node = pending.pop()
         yield node
         pending.extend(reversed(_members(node)))
-
-
-def _too_many() -> ShapingError:
-    return ShapingError(code="too-many-values", message="a path finds too many values")

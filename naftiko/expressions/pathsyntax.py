@@ -7,21 +7,24 @@ the root, a name after a dot may hold blanks, and a path may end in a function c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn, TypeAlias
 
 from naftiko.errors import Problem, did_you_mean
 from naftiko.expressions import ExpressionError
-from naftiko.expressions.pathfunctions import FUNCTIONS, Function
+from naftiko.expressions.pathfunctions import FUNCTIONS
 from naftiko.source import Anchor
+from naftiko.values import JsonValue
 
 MAX_LENGTH = 1000
 
 _DOT_NAME = re.compile(r"""[^.\[\]()"']+""")
-_CALL = re.compile(r"([A-Za-z_-]+)\(\s*\)\s*\Z")
-_STRING = re.compile(r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'""", re.DOTALL)
+_CALL = re.compile(r"([A-Za-z_-]+)\(")
+STRING = re.compile(r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'""", re.DOTALL)
 _INTEGER = re.compile(r"-?[0-9]+")
+_NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?")
+_CONSTANTS: Mapping[str, JsonValue] = {"true": True, "false": False, "null": None}
 _SLICE = re.compile(r"(-?[0-9]+)?\s*:\s*(-?[0-9]+)?\s*(?::\s*(-?[0-9]+)?)?")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -98,11 +101,19 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """`.sum()`, `.concat('a', $.b)`: a function and its arguments, values or paths."""
+
+    function: str
+    arguments: tuple[JsonValue | ParsedPath, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedPath:
     """The segments of a path and the function it ends in."""
 
     segments: tuple[Segment, ...]
-    function: Function | None = None
+    call: Call | None = None
 
 
 def parse_path(text: str, at: Anchor) -> ParsedPath:
@@ -116,7 +127,7 @@ def parse_path(text: str, at: Anchor) -> ParsedPath:
     segments = list(parser.segments())
     if segments and isinstance(segments[-1].selector, Names) and not segments[-1].deep:
         segments[-1] = Segment(replace(segments[-1].selector, merged=True))
-    return ParsedPath(tuple(segments), parser.function)
+    return ParsedPath(tuple(segments), parser.call)
 
 
 def bad_path(at: Anchor, message: str, offset: int, length: int = 1, hint: str = "") -> NoReturn:
@@ -133,11 +144,11 @@ class _Parser:
         self._at = at
         self._offset = 0
         self._end = len(text.rstrip())
-        self.function: Function | None = None
+        self.call: Call | None = None
 
     def segments(self) -> Iterator[Segment]:
         self._skip_root()
-        while self._offset < self._end and self.function is None:
+        while self._offset < self._end and self.call is None:
             yield from self._segment()
 
     def _skip_root(self) -> None:
@@ -191,12 +202,60 @@ class _Parser:
 
     def _call(self, call: re.Match[str], *, deep: bool) -> None:
         name = call.group(1)
-        function = FUNCTIONS.get(name)
-        if function is None or deep:
+        if name not in FUNCTIONS or deep:
             hint = did_you_mean(name, FUNCTIONS)
             self._fail(f"`{name}()` is no function", call.start(), length=len(name), hint=hint)
-        self.function = function
+        arguments, end = self._arguments(call.end())
+        if end < self._end:
+            self._fail("a path ends after a function", end)
+        least, most = FUNCTIONS[name].arguments
+        if not least <= len(arguments) <= most:
+            count = str(least) if least == most else f"{least} or more"
+            message = f"`{name}()` takes {count} arguments, not {len(arguments)}"
+            self._fail(message, call.start(), length=len(name))
+        self.call = Call(name, tuple(arguments))
         self._offset = self._end
+
+    def _arguments(self, start: int) -> tuple[list[JsonValue | ParsedPath], int]:
+        """Parse what stands between the brackets of a call: `'a', 1, $.b`."""
+        found: list[JsonValue | ParsedPath] = []
+        offset = _blanks_end(self._text, start)
+        while offset < self._end and self._text[offset] != ")":
+            end = self._argument_end(offset)
+            found.append(self._argument(offset, self._text[offset:end].rstrip()))
+            offset = end
+            if self._text.startswith(",", offset):
+                offset = _blanks_end(self._text, offset + 1)
+        if offset >= self._end:
+            self._fail("the bracket that opens here is never closed", start - 1)
+        return found, _blanks_end(self._text, offset + 1)
+
+    def _argument_end(self, offset: int) -> int:
+        depth = 0
+        while offset < self._end:
+            string = STRING.match(self._text, offset, self._end)
+            if string is not None:
+                offset = string.end()
+                continue
+            character = self._text[offset]
+            if depth == 0 and character in ",)":
+                return offset
+            depth += (character in "([") - (character in ")]")
+            offset += 1
+        return offset
+
+    def _argument(self, offset: int, text: str) -> JsonValue | ParsedPath:
+        if text.startswith("$"):
+            base = self._at
+            return parse_path(text, lambda inner, length=0, /: base(offset + inner, length))
+        if STRING.fullmatch(text):
+            return unescape(text[1:-1])
+        if _NUMBER.fullmatch(text):
+            return float(text) if not _INTEGER.fullmatch(text) else int(text)
+        if text in _CONSTANTS:
+            return _CONSTANTS[text]
+        hint = "a quoted text, a number, or a path that starts with `$`"
+        return self._fail("this is no argument", offset, length=max(1, len(text)), hint=hint)
 
     def _bracket(self) -> Selector:
         start = self._offset
@@ -219,7 +278,7 @@ class _Parser:
         while offset < self._end:
             character = self._text[offset]
             if character in "'\"":
-                string = _STRING.match(self._text, offset, self._end)
+                string = STRING.match(self._text, offset, self._end)
                 if string is None:
                     self._fail("the quote that opens here is never closed", offset)
                 offset = string.end()
@@ -245,10 +304,10 @@ class _Parser:
         indexes: list[int] = []
         position = 0
         while True:
-            string = _STRING.match(content, position)
+            string = STRING.match(content, position)
             integer = _INTEGER.match(content, position)
             if string is not None and not indexes:
-                names.append(_unescape(string.group()[1:-1]))
+                names.append(unescape(string.group()[1:-1]))
             elif integer is not None and not names:
                 indexes.append(int(integer.group()))
             else:
@@ -284,7 +343,9 @@ def _union_of(names: list[str], indexes: list[int]) -> Selector:
     return Index(indexes[0]) if len(indexes) == 1 else Indexes(tuple(indexes))
 
 
-def _unescape(text: str) -> str:
+def unescape(text: str) -> str:
+    """Return what stands between quotes without its backslashes."""
+
     def character(match: re.Match[str]) -> str:
         escape = match.group(1)
         if len(escape) == 5:

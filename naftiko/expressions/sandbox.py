@@ -25,6 +25,7 @@ from naftiko.expressions.jinja import (
     OUTPUT,
     STATE,
     TIMED,
+    Environment,
     State,
     ValueFaultError,
     environment,
@@ -34,6 +35,7 @@ from naftiko.expressions.jinja import (
 from naftiko.expressions.lookup import Getter, Scope
 from naftiko.expressions.names import BindName, Names
 from naftiko.expressions.regions import expression_end, statement_end
+from naftiko.expressions.typed import typed, typed_environment
 from naftiko.source import Anchor
 from naftiko.values import JsonValue, Missing
 
@@ -50,10 +52,11 @@ _OPENING = re.compile(r"\{\{[{&!]?|\{%|\{#")
 _UNKNOWN = re.compile(r"No (filter|test) named '([^']*)'")
 
 
-def compile_expression(code: str, at: Anchor, bind: BindName) -> Getter:
+def compile_expression(code: str, at: Anchor, bind: BindName, *, checked: bool = False) -> Getter:
     """Compile what stands between `{{` and `}}` into a function that gives its native value.
 
-    "items | length", "a.b + 1", "x or 'y'"
+    "items | length", "a.b + 1", "x or 'y'"; `checked` refuses to compare, or to take as true,
+    values of other types than an operator is for (typed.py).
 
     Raises: ExpressionError[bad-template]; the function raises ShapingError.
     """
@@ -65,7 +68,10 @@ def compile_expression(code: str, at: Anchor, bind: BindName) -> Getter:
     if expression is None:
         _fail("the placeholder holds no single expression", at, len(code))
     tree.body = [nodes.Assign(nodes.Name(_RESULT, "store"), expression)]
-    template = _finish(tree, names, code, at)
+    if checked:
+        _check(tree, code, at)
+        tree.body = [nodes.Assign(nodes.Name(_RESULT, "store"), typed(expression))]
+    template = _finish(tree, names, code, at, typed_environment() if checked else environment())
 
     def get(scope: Scope) -> JsonValue | Missing:
         context = template.new_context({**names.values(scope), STATE: State()})
@@ -95,7 +101,8 @@ def compile_statements(text: str, at: Anchor, bind: BindName) -> Render:
     if len(text) > MAX_STATEMENTS_LENGTH:
         _fail(f"a template with statements has more than {MAX_STATEMENTS_LENGTH:,} characters", at)
     names = Names(text, bind)
-    template = _finish(_parse("".join(_rewritten(text, names)), text, at), names, text, at)
+    tree = _parse("".join(_rewritten(text, names)), text, at)
+    template = _finish(tree, names, text, at, environment())
 
     def render(scope: Scope, escape: Escape | None) -> str:
         context = template.new_context({**names.values(scope), STATE: State(escape)})
@@ -152,9 +159,10 @@ def _parse(source: str, code: str, at: Anchor) -> nodes.Template:
         _fail("the expression is nested too deep", at, len(code))
 
 
-def _finish(tree: nodes.Template, names: Names, code: str, at: Anchor) -> Template:
+def _finish(
+    tree: nodes.Template, names: Names, code: str, at: Anchor, env: Environment
+) -> Template:
     """Check the tree, bind its names, and have Jinja2 make a function of it."""
-    env = environment()
     try:
         _check(tree, code, at)
         bound = _Binder(tree, names).visit(tree)

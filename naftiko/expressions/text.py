@@ -39,3 +39,16 @@ def json_text(value: JsonValue) -> str:
         raise ShapingError(code="too-deep", message="a value is nested too deep") from None
     except ValueError:
         raise ShapingError(code="too-large", message="a number has too many digits") from None
+
+
+def type_name(value: object) -> str:
+    """Return what a JSON value is, with its article: "a number", "null", "an object"."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "an object" if isinstance(value, dict) else "a list"

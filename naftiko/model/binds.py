@@ -21,7 +21,8 @@ class BindKey:
 class Bind:
     """A source of variables. Without `uri` it is the process environment.
 
-    `uri` is the spec's `location` (or the shorthand `file`): `file:///./secrets.yaml`.
+    `uri` is the spec's `location` (or the shorthand `file`): `file:///./secrets.yaml`,
+    `vault://secret/app`. `refresh` is how often it is read again while the capability serves: `5m`.
     """
 
     namespace: str
@@ -29,3 +30,4 @@ class Bind:
     location: Location
     uri: Scalar | None = None
     description: str = ""
+    refresh: Scalar | None = None

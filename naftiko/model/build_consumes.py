@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from naftiko.document.nodes import Mapping, Node, Scalar
 from naftiko.errors import Problems
+from naftiko.model.build_imports import build_import, is_import
 from naftiko.model.build_parameters import build_input_parameters, build_output_parameters
 from naftiko.model.consumes import (
     Authentication,
@@ -34,8 +35,8 @@ def build_consumes(fields: Fields, problems: Problems) -> tuple[Consumes | Impor
 
 def _entry(named: Named, problems: Problems) -> Consumes | Import | None:
     fields = named.fields
-    if "import" in fields.node or "from" in fields.node:
-        return _import(fields, problems)
+    if is_import(fields):
+        return build_import(fields, problems)
     if not named.name:
         problems.error(
             "missing-namespace",
@@ -53,31 +54,6 @@ def _entry(named: Named, problems: Problems) -> Consumes | Import | None:
         case _:
             place = fields.scalar("type") or fields
             return UnknownConsumes(namespace=named.name, type_=type_, location=place.location)
-
-
-def _import(fields: Fields, problems: Problems) -> Import | None:
-    """`{import: ns, location: file}`, `{import: ns, from: file}`, or 0.5's `{import: file}`."""
-    import_ = fields.scalar("import")
-    path = fields.scalar("location", "from")
-    if import_ is not None and path is None and _looks_like_a_file(import_.text):
-        return Import(
-            import_=None, path=import_, location=fields.location, as_=fields.text("as") or None
-        )
-    if path is None:
-        problems.error(
-            "missing-import-location",
-            "this import does not say which file it imports from",
-            fields.location,
-            "add `location: ./shared/my-api.yaml`",
-        )
-        return None
-    return Import(
-        import_=import_, path=path, location=fields.location, as_=fields.text("as") or None
-    )
-
-
-def _looks_like_a_file(text: str) -> bool:
-    return "/" in text or text.endswith((".yaml", ".yml", ".json"))
 
 
 def _http(named: Named, problems: Problems) -> ConsumesHttp | None:
@@ -102,6 +78,7 @@ def _http(named: Named, problems: Problems) -> ConsumesHttp | None:
         resources=tuple(_resource(item) for item in fields.named("resources")),
         timeout=fields.scalar("timeout"),
         resilience=fields.mapping("resilience"),
+        tls=fields.mapping("tls"),
     )
 
 
@@ -131,6 +108,7 @@ def _http_operation(named: Named) -> ConsumedHttpOperation:
         input_parameters=build_input_parameters(fields) or (),
         body=_body(fields.node_of("body")),
         output_raw_format=(fields.text("outputRawFormat") or "json").lower(),
+        output_format=fields.scalar("outputRawFormat"),
         output_schema=fields.scalar("outputSchema"),
         output_media_type=fields.scalar("outputMediaType"),
         max_binary_size=fields.scalar("maxBinarySize"),
@@ -141,13 +119,25 @@ def _http_operation(named: Named) -> ConsumedHttpOperation:
     )
 
 
+_BODY_MEMBERS = frozenset({"type", "data", "contentType", "encoding", "file"})
+
+
 def _body(node: Node | None) -> Body | None:
     """A string is a JSON template as text; a mapping without `type` is the data itself."""
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return None
-    if isinstance(node, Mapping) and "type" in node and set(node) <= {"type", "data"}:
-        type_ = Fields(node).text("type")
-        return Body(type_=type_ or "json", data=node.get("data"), location=node.location)
+    if isinstance(node, Mapping) and "type" in node and set(node) <= _BODY_MEMBERS:
+        fields = Fields(node)
+        type_ = fields.scalar("type")
+        return Body(
+            type_=type_.text if type_ else "json",
+            data=node.get("data"),
+            location=node.location,
+            content_type=fields.scalar("contentType"),
+            encoding=fields.scalar("encoding"),
+            file=fields.scalar("file"),
+            type_location=type_.location if type_ else None,
+        )
     return Body(type_="json", data=node, location=node.location)
 
 
@@ -183,6 +173,7 @@ def _aws(named: Named, problems: Problems) -> ConsumesAws | None:
         retries=fields.scalar("retries"),
         timeout=fields.scalar("timeout"),
         operations=tuple(_aws_operation(item) for item in fields.named("operations") if item.name),
+        resilience=fields.mapping("resilience"),
     )
 
 
@@ -202,6 +193,7 @@ def _aws_operation(named: Named) -> ConsumedAwsOperation:
         paginate=_paginate(fields),
         output_parameters=build_output_parameters(fields),
         timeout=fields.scalar("timeout"),
+        resilience=fields.mapping("resilience"),
     )
 
 

@@ -15,7 +15,7 @@ from naftiko.model.exposes import ExposedOperation
 from naftiko.model.fields import Fields, Named
 from naftiko.source import Location
 
-LATER_MEMBERS = ("steps", "ref", "mappings", "forward")
+LATER_MEMBERS: tuple[str, ...] = ()
 """Members of an operation that this engine does not serve."""
 
 
@@ -24,7 +24,7 @@ def build_operation(named: Named, name: str) -> ExposedOperation:
     fields = named.fields
     schema = fields.node_of("inputSchema")
     return ExposedOperation(
-        name=name,
+        name=name or referred_name(fields),
         location=named.location,
         label=fields.text("label", "display"),
         description=fields.text("description"),
@@ -34,6 +34,7 @@ def build_operation(named: Named, name: str) -> ExposedOperation:
         with_=build_with(fields.mapping("with")),
         steps=build_steps(fields),
         mappings=build_mappings(fields),
+        on_error=fields.scalar("onError"),
         ref=fields.scalar("ref"),
         content=fields.node_of("content"),
         response=fields.mapping("response"),
@@ -46,6 +47,11 @@ def build_operation(named: Named, name: str) -> ExposedOperation:
         hints=build_hints(fields.fields("hints")),
         unsupported=_unsupported(fields),
     )
+
+
+def referred_name(fields: Fields) -> str:
+    """Return the name that an operation without one has from its `ref`: that of the function."""
+    return fields.text("ref").rpartition(".")[2].strip()
 
 
 def _unsupported(fields: Fields) -> tuple[tuple[str, Location], ...]:

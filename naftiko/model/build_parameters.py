@@ -15,12 +15,15 @@ SCHEMA_KEYWORDS = (
     "maximum",
     "exclusiveMinimum",
     "exclusiveMaximum",
+    "multipleOf",
     "minLength",
     "maxLength",
     "minItems",
     "maxItems",
+    "uniqueItems",
     "items",
     "properties",
+    "additionalProperties",
     "examples",
 )
 """JSON Schema keywords a declared parameter may carry beside `type`."""
@@ -71,6 +74,7 @@ def build_output(fields: Fields, name: str | None = None) -> OutputParameter:
         value=value,
         description=fields.text("description"),
         max_length=fields.integer("maxLength"),
+        coerce=fields.boolean("coerce"),
         properties=tuple(
             (named.name, build_output(named.fields, named.name))
             for named in fields.named("properties")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from naftiko.document.nodes import Scalar
+from naftiko.document.nodes import Scalar, Sequence
 from naftiko.model.build_consumes import build_authentication
-from naftiko.model.build_operation import build_operation
+from naftiko.model.build_operation import build_operation, referred_name
 from naftiko.model.build_parameters import build_input_parameters
-from naftiko.model.exposes import ExposesRest, RestOperation, RestResource
+from naftiko.model.exposes import ExposesRest, ForwardConfig, RestOperation, RestResource
 from naftiko.model.fields import Fields, Named
 
 _NOT_KEBAB = re.compile(r"[^a-z0-9]+")
@@ -25,6 +25,8 @@ def build_rest(namespace: str, fields: Fields) -> ExposesRest:
         authentication=build_authentication(fields),
         input_parameters=build_input_parameters(fields) or (),
         resources=tuple(_resource(item) for item in fields.named("resources")),
+        max_binary_size=fields.scalar("maxBinarySize"),
+        cors=fields.mapping("cors"),
     )
 
 
@@ -38,20 +40,20 @@ def _resource(named: Named) -> RestResource:
         name=named.name,
         description=fields.text("description"),
         input_parameters=build_input_parameters(fields) or (),
+        forward=_forward(fields),
     )
 
 
 def _rest_operations(named: Named) -> list[RestOperation]:
     fields = named.fields
-    operations = [
-        _rest_operation(item, item.name or _operation_name(named, item))
-        for item in fields.named("operations")
-    ]
+    operations = [_rest_operation(item, _name(named, item)) for item in fields.named("operations")]
     if not operations and fields.scalar("method") is not None:
         operations.append(_rest_operation(named, _flat_name(named)))
-    if not operations and "forward" in fields.node:
-        operations.append(_forward(named))
     return operations
+
+
+def _name(resource: Named, operation: Named) -> str:
+    return operation.name or referred_name(operation.fields) or _operation_name(resource, operation)
 
 
 def _operation_name(resource: Named, operation: Named) -> str:
@@ -78,5 +80,14 @@ def _rest_operation(named: Named, name: str) -> RestOperation:
     return RestOperation(method=method, operation=build_operation(named, name))
 
 
-def _forward(named: Named) -> RestOperation:
-    return RestOperation(method="GET", operation=build_operation(named, named.name or "forward"))
+def _forward(fields: Fields) -> ForwardConfig | None:
+    inner = fields.fields("forward")
+    if inner is None:
+        return None
+    trusted = inner.node_of("trustedHeaders")
+    items = trusted.items if isinstance(trusted, Sequence) else ()
+    return ForwardConfig(
+        target=inner.scalar("targetNamespace"),
+        trusted_headers=tuple(item for item in items if isinstance(item, Scalar)),
+        location=fields.node.key("forward").location,  # type: ignore[union-attr]  # it is there
+    )

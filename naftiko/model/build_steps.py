@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from naftiko.document.nodes import Mapping, Sequence
+from collections.abc import Iterator
+
+from naftiko.document.nodes import Mapping, Scalar, Sequence
 from naftiko.model.fields import Fields
 from naftiko.model.steps import OutputMapping, Step
+
+NESTED = {
+    "if": ("then", "else"),
+    "switch": ("default",),
+    "forEach": ("steps",),
+    "while": ("steps",),
+    "until": ("steps",),
+    "try": ("steps", "catch", "finally"),
+}
+"""The members of a step that hold steps; `switch` has `cases` and `parallel` `branches` beside."""
 
 
 def build_steps(fields: Fields, member: str = "steps") -> tuple[Step, ...]:
@@ -20,9 +32,38 @@ def build_steps(fields: Fields, member: str = "steps") -> tuple[Step, ...]:
     )
 
 
+def build_cases(step: Step) -> tuple[tuple[Fields, tuple[Step, ...]], ...]:
+    """Build the `cases` of a `switch`: the members of each, and its steps."""
+    return tuple((case, build_steps(case)) for case in step.fields.items("cases"))
+
+
+def build_branches(step: Step) -> tuple[tuple[Scalar, tuple[Step, ...]], ...]:
+    """Build the `branches` of a `parallel` step: the name of each, and its steps."""
+    branches = step.fields.mapping("branches")
+    if branches is None:
+        return ()
+    fields = Fields(branches)
+    return tuple((key, build_steps(fields, key.text)) for key, _ in branches.entries)
+
+
+def nested_steps(step: Step) -> Iterator[tuple[Step, ...]]:
+    """Yield the lists of steps that a step holds."""
+    for member in NESTED.get(step.type_, ()):
+        yield build_steps(step.fields, member)
+    if step.type_ == "switch":
+        yield from (steps for _, steps in build_cases(step))
+    elif step.type_ == "parallel":
+        yield from (steps for _, steps in build_branches(step))
+
+
 def build_mappings(fields: Fields) -> tuple[OutputMapping, ...]:
-    """Build `mappings`: `targetName` (naftiko), `target` (ikanos)."""
+    """Build `mappings`: `targetName` (naftiko), `target` (ikanos), or a map of targets."""
     node = fields.node_of("mappings")
+    if isinstance(node, Mapping):
+        return tuple(
+            OutputMapping(target=key, value=value, location=key.location)
+            for key, value in node.entries
+        )
     if not isinstance(node, Sequence):
         return ()
     found: list[OutputMapping] = []

@@ -29,11 +29,18 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A request body: `type_` is json, text, form...; `data` is the template, None if not given."""
+    """A request body: `type_` is json, text, form...; `data` is the template, None if not given.
+
+    `file` is sent in place of `data`; `encoding: base64` says what `data` is written in.
+    """
 
     type_: str
     data: Node | None
     location: Location
+    content_type: Scalar | None = None
+    encoding: Scalar | None = None
+    file: Scalar | None = None
+    type_location: Location | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +56,7 @@ class ConsumedHttpOperation:
     input_parameters: tuple[InputParameter, ...] = ()
     body: Body | None = None
     output_raw_format: str = "json"
+    output_format: Scalar | None = None
     output_schema: Scalar | None = None
     output_media_type: Scalar | None = None
     max_binary_size: Scalar | None = None
@@ -87,6 +95,7 @@ class ConsumesHttp:
     resources: tuple[ConsumedHttpResource, ...] = ()
     timeout: Scalar | None = None
     resilience: Mapping | None = None
+    tls: Mapping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +126,7 @@ class ConsumedAwsOperation:
     paginate: Paginate | None = None
     output_parameters: tuple[OutputParameter, ...] = ()
     timeout: Scalar | None = None
+    resilience: Mapping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,20 +149,23 @@ class ConsumesAws:
     retries: Scalar | None = None
     timeout: Scalar | None = None
     operations: tuple[ConsumedAwsOperation, ...] = ()
+    resilience: Mapping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Import:
-    """An entry of `consumes` that stands in another file.
+    """An entry of any section that stands in another file.
 
-    `import_` names the namespace to pick (None: all of them), `as_` renames it, `path` is
-    `location` (or `from`).
+    `import_` names the namespace to pick, or one operation of it (`ns.operation`); None is all of
+    them. `as_` renames it, `path` is `location` (or `from`). `whole_file` is an entry of the root's
+    `imports`, which takes every section of the file.
     """
 
     import_: Scalar | None
     path: Scalar | None
     location: Location
     as_: str | None = None
+    whole_file: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from naftiko.document.nodes import Mapping, Node, Scalar
 from naftiko.model.consumes import Authentication
+from naftiko.model.mcp import McpOptions, McpPrompt, McpResource
 from naftiko.model.parameters import Call, Hints, InputParameter, OutputParameter, WithEntry
+from naftiko.model.skills import ExposesSkill
 from naftiko.model.steps import OutputMapping, Step
 from naftiko.source import Location
 
@@ -18,6 +20,7 @@ class ExposedOperation:
 
     `input_parameters` is None where the file declares none, so that they are inferred. One of
     `call`, `steps` and `ref` says what runs; `with_` is the `with` beside `call` or `ref`.
+    `on_error` is what its steps do on failures, where they do not say.
     `content` lists MCP content blocks, `response` maps the REST status and headers: both are this
     engine's own.
     `unsupported` names members the engine does not serve yet (`steps`), with their places.
@@ -33,6 +36,7 @@ class ExposedOperation:
     with_: tuple[WithEntry, ...] = ()
     steps: tuple[Step, ...] = ()
     mappings: tuple[OutputMapping, ...] = ()
+    on_error: Scalar | None = None
     ref: Scalar | None = None
     output_parameters: tuple[OutputParameter, ...] = ()
     hints: Hints | None = None
@@ -55,8 +59,17 @@ class RestOperation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardConfig:
+    """Where requests go that no operation of a resource answers. Spec: `forward`."""
+
+    target: Scalar | None
+    trusted_headers: tuple[Scalar, ...]
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestResource:
-    """A path and its operations."""
+    """A path and its operations; `forward` takes what none of them does."""
 
     path: Scalar
     operations: tuple[RestOperation, ...]
@@ -64,11 +77,12 @@ class RestResource:
     name: str = ""
     description: str = ""
     input_parameters: tuple[InputParameter, ...] = ()
+    forward: ForwardConfig | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExposesRest:
-    """REST routes on a port."""
+    """REST routes on a port. `cors` is this engine's own."""
 
     namespace: str
     port: Scalar | None
@@ -78,11 +92,13 @@ class ExposesRest:
     authentication: Authentication | None = None
     input_parameters: tuple[InputParameter, ...] = ()
     resources: tuple[RestResource, ...] = ()
+    max_binary_size: Scalar | None = None
+    cors: Mapping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExposesMcp:
-    """MCP tools over Streamable HTTP on a port, or over stdio."""
+    """MCP tools, resources and prompts over Streamable HTTP on a port, or over stdio."""
 
     namespace: str
     location: Location
@@ -92,6 +108,10 @@ class ExposesMcp:
     description: str = ""
     authentication: Authentication | None = None
     tools: tuple[ExposedOperation, ...] = ()
+    resources: tuple[McpResource, ...] = ()
+    prompts: tuple[McpPrompt, ...] = ()
+    options: McpOptions = field(default_factory=McpOptions)
+    cors: Mapping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,4 +123,4 @@ class UnknownExposes:
     location: Location
 
 
-Exposes: TypeAlias = ExposesRest | ExposesMcp | UnknownExposes
+Exposes: TypeAlias = ExposesRest | ExposesMcp | ExposesSkill | UnknownExposes

@@ -34,7 +34,8 @@ class InputParameter:
 class OutputParameter:
     """A shape of an output: mapped, or given as `value`. Nested by `properties`, `items`.
 
-    `mapping` and `value` stay scalars, so that errors in them point to their characters.
+    `mapping` and `value` stay scalars, so that errors in them point to their characters. `coerce`
+    turns what is found into the declared type; what it holds does alike unless it says otherwise.
     """
 
     location: Location
@@ -44,6 +45,7 @@ class OutputParameter:
     value: Node | None = None
     description: str = ""
     max_length: int | None = None
+    coerce: bool | None = None
     properties: tuple[tuple[str, OutputParameter], ...] = ()
     items: OutputParameter | None = None
     values: OutputParameter | None = None

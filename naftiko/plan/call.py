@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from naftiko.errors import RunError
-from naftiko.plan.ports import ClientOperation, Origin, Result
+from naftiko.plan.ports import ClientOperation, Origin, Result, StreamsPages
 from naftiko.plan.run import Run
 from naftiko.plan.shaping import Shaper
+from naftiko.plan.streaming import in_pages, pages_of
 from naftiko.plan.values import ValueTemplate
 from naftiko.values import MISSING, JsonObject, JsonValue
 
@@ -28,6 +29,7 @@ class CallPlan:
 
     `passed` are the inputs that go on under their own names. `pass_rest` passes on every further
     input that `consumed` (the names used up by `with` and the exposed path) does not hold.
+    `mapped_status` is the status of a shaped answer where it is not that of the call.
     """
 
     origin: Origin
@@ -37,6 +39,12 @@ class CallPlan:
     pass_rest: bool
     consumed: frozenset[str]
     shaper: Shaper
+    mapped_status: int | None = None
+    _pages: StreamsPages | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Notice whether pages can go out one by one."""
+        object.__setattr__(self, "_pages", pages_of(self.operation, self.shaper))
 
     @property
     def calls(self) -> Sequence[str]:
@@ -50,12 +58,18 @@ class CallPlan:
         """
         inputs = run.inputs
         try:
-            result = await self.operation.call(self._arguments(inputs), run)
+            if self._pages is not None and run.streams:
+                opened = await self._pages.open(self._arguments(inputs), run)
+                if opened.stream is not None:
+                    return in_pages(opened, self._pages, self.shaper, inputs)
+                result = opened
+            else:
+                result = await self.operation.call(self._arguments(inputs), run)
         except RunError as error:
             error.location = error.location or self.origin.location
             raise
-        if self.shaper.identity:
-            return result
+        if self.shaper.identity and (result.decode is None or not self.shaper.shapes):
+            return result  # a mapping of the whole root asks for its JSON, and no mapping for bytes
         value = result.value if result.decode is None else await result.decoded()
         if value is MISSING:
             return result
@@ -63,7 +77,10 @@ class CallPlan:
         if shaped is MISSING:
             return result
         return Result(
-            value=shaped, status=result.status, failed=result.failed, headers=result.headers
+            value=shaped,
+            status=self.mapped_status or result.status,
+            failed=result.failed,
+            headers=result.headers,
         )
 
     def _arguments(self, inputs: Mapping[str, JsonValue]) -> JsonObject:

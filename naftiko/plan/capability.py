@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import TypeAlias
 
 from naftiko.errors import Problem
+from naftiko.expressions.jsonpath import Path
 from naftiko.model.capability import Info
 from naftiko.model.parameters import Hints
+from naftiko.plan.content import Content
+from naftiko.plan.content_files import DEFAULT_MAX_BYTES
+from naftiko.plan.forward import ForwardPlan
 from naftiko.plan.inputs import InputTable
 from naftiko.plan.masking import Masker
 from naftiko.plan.ports import ClientAdapter, Effect, Plan
 from naftiko.source import Location
-from naftiko.values import JsonSchema
+from naftiko.values import JsonObject, JsonSchema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationPlan:
     """One route or tool: its inputs, what runs, what comes out.
 
-    `output_schema` is the JSON Schema of the result where its shape is known.
+    `output_schema` is the JSON Schema of the result where its shape is known. `content` are MCP
+    content blocks made of inputs, step outputs and the result, for MCP callers.
     """
 
     name: str
@@ -32,25 +38,31 @@ class OperationPlan:
     effect: Effect
     hints: Hints
     location: Location
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestOperationPlan:
-    """An operation under its method."""
+    """An operation under its method. `documented` are its answers by status, for OpenAPI."""
 
     method: str
     operation: OperationPlan
+    documented: Mapping[str, JsonObject] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutePlan:
-    """A path with `{name}` variables and its operations, one for each method."""
+    """A path with `{name}` variables and its operations, one for each method.
+
+    `forward` takes the methods that no operation has.
+    """
 
     path: str
     name: str
     description: str
     operations: tuple[RestOperationPlan, ...]
     location: Location
+    forward: ForwardPlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +71,28 @@ class ServerAuth:
 
     `type_` is bearer, apikey or basic. `fields` are resolved values: bearer `token`; apikey `key`,
     `value`, `placement` (header or query); basic `username`, `password`. They are secrets.
+    `current` returns them as they are now, where a bind refreshes one of them.
     """
 
     type_: str
     fields: Mapping[str, str]
+    current: Callable[[], Mapping[str, str]] | None = None
 
     def __repr__(self) -> str:
         """Show the type only."""
         return f"ServerAuth({self.type_}, ***)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorsPlan:
+    """Which pages of other origins may call an adapter. `origins` may be ("*",)."""
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...]
+    headers: tuple[str, ...]
+    exposed: tuple[str, ...]
+    credentials: bool
+    max_age_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +106,99 @@ class RestAdapterPlan:
     auth: ServerAuth | None
     routes: tuple[RoutePlan, ...]
     location: Location
+    max_binary_bytes: int | None = None
+    cors: CorsPlan | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionPlan:
+    """What may be typed for one argument: `values`, or what `items` finds in a call's answer.
+
+    The call's inputs are `value` (what is typed so far) and the arguments known already.
+    """
+
+    values: tuple[str, ...] = ()
+    operation: OperationPlan | None = None
+    items: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesPlan:
+    """A file, or a folder whose files are resources of their own."""
+
+    path: FilePath
+    is_folder: bool
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourcePlan:
+    """One resource or resource template: files, or an operation over the URI's variables.
+
+    `variables` are the names in `uri` (RFC 6570); a resource without any is listed as it is.
+    `refresh_s` is how often it is looked at while somebody is subscribed, None where it never
+    changes by itself.
+    """
+
+    name: str
+    label: str
+    description: str
+    uri: str
+    location: Location
+    variables: tuple[str, ...] = ()
+    media_type: str | None = None
+    binary: bool = False
+    size: int | None = None
+    annotations: JsonObject | None = None
+    files: FilesPlan | None = None
+    operation: OperationPlan | None = None
+    refresh_s: float | None = None
+    completions: Mapping[str, CompletionPlan] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptArgumentPlan:
+    """An argument as it is listed."""
+
+    name: str
+    label: str
+    description: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptPlan:
+    """One prompt: `messages` over the arguments and, where `operation` runs first, its result.
+
+    Without messages the operation's answer makes them.
+    """
+
+    name: str
+    label: str
+    description: str
+    location: Location
+    arguments: tuple[PromptArgumentPlan, ...]
+    inputs: InputTable
+    messages: Content | None = None
+    operation: OperationPlan | None = None
+    completions: Mapping[str, CompletionPlan] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpServing:
+    """How an MCP adapter serves its lists and streams.
+
+    `ttl_ms` and `cache_scope` are None where the file leaves them to the engine. `retry_ms` makes
+    event streams of 2025-11-25 resumable, and `close_after_s` ends the stream of a call that takes
+    longer, so that its caller comes back for the answer.
+    """
+
+    max_bytes: int = DEFAULT_MAX_BYTES
+    page_size: int = 1000
+    ttl_ms: int | None = None
+    cache_scope: str | None = None
+    retry_ms: int | None = None
+    close_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +213,40 @@ class McpAdapterPlan:
     auth: ServerAuth | None
     tools: tuple[OperationPlan, ...]
     location: Location
+    resources: tuple[ResourcePlan, ...] = ()
+    prompts: tuple[PromptPlan, ...] = ()
+    options: McpServing = field(default_factory=McpServing)
+    cors: CorsPlan | None = None
 
 
-AdapterPlan: TypeAlias = RestAdapterPlan | McpAdapterPlan
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillPlan:
+    """One skill. `details` is what its page answers; `folder` holds its files."""
+
+    name: str
+    description: str
+    license: str
+    details: JsonObject
+    tools: tuple[str, ...]
+    folder: FilePath | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillAdapterPlan:
+    """An `exposes: skill` entry: files and a catalogue, by the skill's name."""
+
+    namespace: str
+    address: str | None
+    port: int
+    description: str
+    auth: ServerAuth | None
+    skills: Mapping[str, SkillPlan]
+    location: Location
+    cors: CorsPlan | None = None
+
+
+AdapterPlan: TypeAlias = RestAdapterPlan | McpAdapterPlan | SkillAdapterPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

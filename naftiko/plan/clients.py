@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from naftiko.document.nodes import Scalar
-from naftiko.errors import Problem, Problems, Severity, did_you_mean
+from naftiko.errors import Problem, Problems, Severity, SpecError, did_you_mean
 from naftiko.expressions import ExpressionError
 from naftiko.model.consumes import Consumes, UnknownConsumes
 from naftiko.plan.ports import ClientAdapter, ClientContext, ClientOperation
@@ -64,7 +64,9 @@ class Clients:
                 if namespace not in self.consumes
                 else f"`{namespace}` cannot be called, so `{caller}` is left out",
                 target.location,
-                did_you_mean(namespace, self.consumes),
+                did_you_mean(namespace, self.consumes)
+                if namespace not in self.consumes
+                else "see the problem of its `consumes` entry",
             )
         found = client.operation(name)
         if found is None:
@@ -107,10 +109,15 @@ class Clients:
 
     def _compile_client(self, namespace: str, entry: Consumes) -> ClientAdapter | None:
         try:
-            client = self.types[type(entry)](replace(entry, namespace=namespace), self.context)
+            context = replace(self.context, find=self.find)
+            client = self.types[type(entry)](replace(entry, namespace=namespace), context)
         except ExpressionError as error:
             self._refused.add(namespace)
             self.problems.add(error.problem)
+            return None
+        except SpecError as error:
+            self._refused.add(namespace)
+            self.problems.extend(error.problems)
             return None
         self.compiled[namespace] = client
         return client

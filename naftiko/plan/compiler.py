@@ -10,24 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from naftiko.errors import Problems, did_you_mean
-from naftiko.model.build_exposes import IMPORTED
 from naftiko.model.capability import Capability
 from naftiko.model.exposes import Exposes, ExposesMcp, ExposesRest, UnknownExposes
+from naftiko.model.skills import ExposesSkill
 from naftiko.plan.capability import AdapterPlan, CapabilityPlan
 from naftiko.plan.masking import Masker
 from naftiko.plan.mcp_compiler import McpCompiler
 from naftiko.plan.operations import OperationCompiler
 from naftiko.plan.rest_compiler import RestCompiler
 from naftiko.plan.settings import AdapterSettings
+from naftiko.plan.skill_compiler import SkillCompiler
 from naftiko.plan.templates import PlanTemplates
 from naftiko.source import Location
 
 
 @dataclass(slots=True, kw_only=True)
 class CapabilityCompiler:
-    """Compiles the adapters of one capability."""
+    """Compiles the adapters of one capability: `exposes`, imported ones among them."""
 
     capability: Capability
+    exposes: Sequence[Exposes]
     operations: OperationCompiler
     templates: PlanTemplates
     problems: Problems
@@ -35,6 +37,7 @@ class CapabilityCompiler:
 
     def compile(self) -> CapabilityPlan:
         """Compile every adapter. Problems are collected, not raised."""
+        self.operations.check_functions()
         adapters: list[AdapterPlan] = []
         seen: dict[str, Location] = {}
         settings = AdapterSettings(
@@ -42,7 +45,16 @@ class CapabilityCompiler:
         )
         rest = RestCompiler(operations=self.operations, settings=settings, problems=self.problems)
         mcp = McpCompiler(operations=self.operations, settings=settings, problems=self.problems)
-        for exposes in self.capability.exposes:
+        skill = SkillCompiler(
+            exposes=self.exposes,
+            settings=settings,
+            problems=self.problems,
+            workspace_root=self.operations.clients.context.workspace_root,
+        )
+        for exposes in self.exposes:
+            if isinstance(exposes, UnknownExposes):
+                self._unknown(exposes)
+                continue
             if not self._is_new_namespace(exposes, seen):
                 continue
             match exposes:
@@ -50,8 +62,8 @@ class CapabilityCompiler:
                     adapters.append(rest.compile(exposes))
                 case ExposesMcp():
                     adapters.append(mcp.compile(exposes))
-                case UnknownExposes():
-                    self._unknown(exposes)
+                case ExposesSkill():
+                    adapters.append(skill.compile(exposes))
         self._check_ports(adapters)
         return CapabilityPlan(
             path=self.capability.document.path,
@@ -77,15 +89,13 @@ class CapabilityCompiler:
         return False
 
     def _unknown(self, exposes: UnknownExposes) -> None:
-        if exposes.type_ == IMPORTED:
-            return
         self.problems.warn(
             "unsupported-adapter",
             f"`exposes` of type `{exposes.type_}` is not served by this version"
             if exposes.type_
             else "this `exposes` entry has no `type`",
             exposes.location,
-            did_you_mean(exposes.type_, ("rest", "mcp")),
+            did_you_mean(exposes.type_, ("rest", "mcp", "skill")),
         )
 
     def _check_ports(self, adapters: Sequence[AdapterPlan]) -> None:

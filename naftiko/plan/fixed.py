@@ -58,6 +58,7 @@ def _constant(item: InputParameter, templates: PlanTemplates) -> JsonValue:
         return item.value.plain()
     if input_references(template, templates):
         return item.value.plain()
+    templates.warn_settled(template.references)
     value = template.render({})
     if not isinstance(value, str):
         return None if isinstance(value, Missing) else value

@@ -285,6 +285,10 @@ def _keyword(keyword: str, value: JsonValue) -> JsonValue:
         return value if isinstance(value, list) and value else None
     if keyword == "pattern":
         return value if isinstance(value, str) and _compiles(value) else None
+    if keyword == "uniqueItems":
+        return value if isinstance(value, bool) else None
+    if keyword == "additionalProperties":
+        return value if isinstance(value, bool | dict) else None
     if keyword in ("format", "examples"):
         return value if isinstance(value, str | list) else None
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -28,16 +28,21 @@ class Masker:
 
     def add(self, value: str) -> None:
         """Mask this value from now on, also where JSON or a URL escapes it."""
-        from json import dumps
-        from urllib.parse import quote, quote_plus
-
         if len(value.strip()) < MIN_LENGTH or value in self._values:
             return
         if value in self._public:
             return
-        escaped = {value, dumps(value)[1:-1], quote(value, safe=""), quote_plus(value)}
-        self._values |= escaped
+        self._values |= _spellings(value)
         self._pattern = None
+
+    def forget(self, value: str) -> None:
+        """Stop masking a value that opens nothing any more, such as a token of last week.
+
+        What is masked makes every text that is written cost more.
+        """
+        if value in self._values:
+            self._values -= _spellings(value)
+            self._pattern = None
 
     def publish(self, names: Iterable[str]) -> None:
         """Never mask one of these names: the file tells them to everybody anyway.
@@ -61,6 +66,13 @@ class Masker:
         if values is self._values:  # else one was added meanwhile, and the next text compiles again
             self._pattern = pattern
         return pattern
+
+
+def _spellings(value: str) -> frozenset[str]:
+    from json import dumps
+    from urllib.parse import quote, quote_plus
+
+    return frozenset((value, dumps(value)[1:-1], quote(value, safe=""), quote_plus(value)))
 
 
 class JoinedMasker(Masker):

@@ -1,16 +1,55 @@
-"""ExposesMcp -> McpAdapterPlan: tools."""
+"""ExposesMcp -> McpAdapterPlan: tools, resources, prompts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
-from naftiko.errors import Problems
-from naftiko.model.exposes import ExposesMcp
-from naftiko.plan.capability import McpAdapterPlan, OperationPlan
+from naftiko.document.nodes import Mapping, Node, Scalar
+from naftiko.errors import Problems, Severity
+from naftiko.expressions import ExpressionError
+from naftiko.expressions.durations import parse_duration_s
+from naftiko.expressions.sizes import parse_size_bytes
+from naftiko.model.exposes import ExposedOperation, ExposesMcp
+from naftiko.model.mcp import McpOptions, McpResource
+from naftiko.plan.capability import (
+    Disabled,
+    McpAdapterPlan,
+    McpServing,
+    OperationPlan,
+    PromptPlan,
+    ResourcePlan,
+)
+from naftiko.plan.clients import LeftOut
+from naftiko.plan.completions import CompletionCompiler
+from naftiko.plan.content import ContentCompiler
+from naftiko.plan.content_files import DEFAULT_MAX_BYTES, Files
+from naftiko.plan.given import GivenPlan, declares_nothing_to_run, given_operation
 from naftiko.plan.operations import OperationCompiler, Setting
+from naftiko.plan.prompts import PromptCompiler
+from naftiko.plan.resources import ResourceCompiler
 from naftiko.plan.settings import AdapterSettings
 from naftiko.source import Location
+
+MAX_BINARY_BYTES = 256 * 1024 * 1024
+"""More than this is not held in memory, whatever the file says."""
+MAX_PAGE_SIZE = 10_000
+DEFAULT_RETRY_S = 1.0
+
+Planned = TypeVar("Planned")
+
+
+class _Entry(Protocol):
+    @property
+    def operation(self) -> ExposedOperation: ...
+
+    @property
+    def location(self) -> Location: ...
+
+
+Item = TypeVar("Item")
+Entry = TypeVar("Entry", bound=_Entry)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +63,8 @@ class McpCompiler:
     def compile(self, exposes: ExposesMcp) -> McpAdapterPlan:
         """Compile an adapter."""
         stdio = exposes.transport == "stdio"
+        options = self._serving(exposes.options)
+        files = Files(self.operations.clients.context.workspace_root)
         return McpAdapterPlan(
             namespace=exposes.namespace,
             transport="stdio" if stdio else "http",
@@ -31,25 +72,180 @@ class McpCompiler:
             port=None if stdio else self.settings.port(exposes.port, "mcp", exposes.location),
             description=exposes.description,
             auth=self.settings.auth(exposes.authentication),
-            tools=tuple(self._tools(exposes)),
+            tools=tuple(self._tools(exposes, files, options)),
+            resources=tuple(self._resources(exposes, files, options)),
+            prompts=tuple(self._prompts(exposes, files, options)),
+            options=options,
             location=exposes.location,
+            cors=self.settings.cors(exposes.cors),
         )
 
-    def _tools(self, exposes: ExposesMcp) -> Iterable[OperationPlan]:
+    def _tools(
+        self, exposes: ExposesMcp, files: Files, options: McpServing
+    ) -> Iterable[OperationPlan]:
         taken: dict[str, Location] = {}
+        contents = ContentCompiler(
+            value=self.operations.templates.value, files=files, max_bytes=options.max_bytes
+        )
+
+        def compile_tool(tool: ExposedOperation) -> OperationPlan | None:
+            return self._tool(exposes, tool, contents)
+
         for tool in exposes.tools:
-            if not tool.name:
-                self.problems.warn("missing-name", "this tool has no `name`", tool.location)
+            if self._is_new(taken, "tool", tool.name, tool.location):
+                plan = self._try(exposes, tool, compile_tool, tool)
+                if plan is not None:
+                    yield plan
+
+    def _tool(
+        self, exposes: ExposesMcp, tool: ExposedOperation, contents: ContentCompiler
+    ) -> OperationPlan | None:
+        if tool.content is None:
+            return self.operations.compile(tool, Setting(exposes.namespace))
+        content = contents.compile(tool.content)
+        if declares_nothing_to_run(tool):
+            return given_operation(
+                tool, tool.input_parameters or (), GivenPlan(), self.operations, content
+            )
+        plan = self.operations.compile(tool, Setting(exposes.namespace))
+        return replace(plan, content=content) if plan is not None else None
+
+    def _resources(
+        self, exposes: ExposesMcp, files: Files, options: McpServing
+    ) -> Iterator[ResourcePlan]:
+        contents = ContentCompiler(
+            value=self.operations.templates.value, files=files, max_bytes=options.max_bytes
+        )
+        compiler = ResourceCompiler(
+            adapter=exposes.namespace,
+            operations=self.operations,
+            completions=self._completions(exposes),
+            files=files,
+            problems=self.problems,
+            max_bytes=options.max_bytes,
+        )
+        uris: dict[str, Location] = {}
+
+        def compile_(resource: McpResource) -> ResourcePlan | None:
+            plan = compiler.compile(resource)
+            node = resource.operation.content
+            if plan is None or plan.operation is None or node is None:
+                return plan
+            content = contents.compile(node)
+            return replace(plan, operation=replace(plan.operation, content=content))
+
+        for plan in self._compiled(exposes, "resource", exposes.resources, compile_):
+            if self._is_new(uris, "resource with the URI", plan.uri, plan.location):
+                yield plan
+
+    def _prompts(
+        self, exposes: ExposesMcp, files: Files, options: McpServing
+    ) -> Iterator[PromptPlan]:
+        compiler = PromptCompiler(
+            adapter=exposes.namespace,
+            operations=self.operations,
+            completions=self._completions(exposes),
+            files=files,
+            problems=self.problems,
+            max_bytes=options.max_bytes,
+        )
+        yield from self._compiled(exposes, "prompt", exposes.prompts, compiler.compile)
+
+    def _completions(self, exposes: ExposesMcp) -> CompletionCompiler:
+        return CompletionCompiler(
+            adapter=exposes.namespace, operations=self.operations, problems=self.problems
+        )
+
+    def _compiled(
+        self,
+        exposes: ExposesMcp,
+        word: str,
+        entries: Sequence[Entry],
+        compile_: Callable[[Entry], Planned | None],
+    ) -> Iterator[Planned]:
+        taken: dict[str, Location] = {}
+        for entry in entries:
+            if not self._is_new(taken, word, entry.operation.name, entry.location):
                 continue
-            earlier = taken.setdefault(tool.name, tool.location)
-            if earlier is not tool.location:
-                self.problems.error(
-                    "duplicate-operation",
-                    f"two tools are called `{tool.name}`",
-                    tool.location,
-                    f"the other one stands at {earlier}; rename one",
-                )
-                continue
-            plan = self.operations.compile(tool, Setting(exposes.namespace))
+            plan = self._try(exposes, entry.operation, compile_, entry)
             if plan is not None:
                 yield plan
+
+    def _try(
+        self,
+        exposes: ExposesMcp,
+        operation: ExposedOperation,
+        compile_: Callable[[Item], Planned | None],
+        item: Item,
+    ) -> Planned | None:
+        """Compile one entry; what cannot be compiled is left out with a warning that names it."""
+        try:
+            return compile_(item)
+        except ExpressionError as error:
+            problem = replace(error.problem, severity=Severity.WARNING)
+        except LeftOut as left:
+            problem = left.problem
+        self.problems.add(problem)
+        self.operations.disabled.append(
+            Disabled(adapter=exposes.namespace, name=operation.name, problem=problem)
+        )
+        return None
+
+    def _is_new(self, taken: dict[str, Location], word: str, name: str, location: Location) -> bool:
+        if not name:
+            self.problems.warn("missing-name", f"this {word} has no `name`", location)
+            return False
+        earlier = taken.setdefault(name, location)
+        if earlier is location:
+            return True
+        plural = "resources have the URI" if "URI" in word else f"{word}s are called"
+        self.problems.error(
+            "duplicate-operation",
+            f"two {plural} `{name}`",
+            location,
+            f"the other one stands at {earlier}; rename one",
+        )
+        return False
+
+    def _serving(self, options: McpOptions) -> McpServing:
+        retry_ms, close_after_s = self._resumable(options.resumable)
+        max_bytes = self._read(options.max_binary_size, "max-binary-size", parse_size_bytes)
+        scope = options.cache_scope.text if options.cache_scope else None
+        return McpServing(
+            max_bytes=min(max_bytes or DEFAULT_MAX_BYTES, MAX_BINARY_BYTES),
+            page_size=min(self._whole(options.page_size, "page-size") or 1000, MAX_PAGE_SIZE),
+            ttl_ms=self._whole(options.ttl_ms, "ttl"),
+            cache_scope=scope if scope in ("public", "private") else None,
+            retry_ms=retry_ms,
+            close_after_s=close_after_s,
+        )
+
+    def _resumable(self, node: Node | None) -> tuple[int | None, float | None]:
+        if isinstance(node, Mapping):
+            retry = self._read(node.get("retry"), "resumable", parse_duration_s)
+            after = self._read(node.get("closeAfter"), "resumable", parse_duration_s)
+            return round((retry or DEFAULT_RETRY_S) * 1000), after
+        if isinstance(node, Scalar) and node.value is True:
+            return round(DEFAULT_RETRY_S * 1000), None
+        return None, None
+
+    def _whole(self, scalar: Scalar | None, code: str) -> int | None:
+        return self._read(scalar, code, _whole)
+
+    def _read(
+        self, node: Node | None, code: str, read: Callable[[object], Planned]
+    ) -> Planned | None:
+        if not isinstance(node, Scalar):
+            return None
+        try:
+            return read(node.value)
+        except ValueError as error:
+            self.problems.error(f"invalid-{code}", str(error), node.location)
+            return None
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    message = f"found `{value}`, expected a whole number that is not negative"
+    raise ValueError(message)

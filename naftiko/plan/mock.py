@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from naftiko.model.parameters import OutputParameter
+from naftiko.plan.coercion import as_declared
 from naftiko.plan.ports import Result
 from naftiko.plan.run import Run
 from naftiko.plan.values import ValueTemplate
@@ -19,13 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MockLeaf:
-    """A given value."""
+    """A given value. Texts are never absent: what leads nowhere is empty text in them."""
 
     template: ValueTemplate
+    type_: str | None = None
 
     def render(self, scope: Scope) -> JsonValue | Missing:
-        """Return the value."""
-        return self.template.render(scope)
+        """Return the value in its declared type."""
+        value = self.template.render(scope)
+        if value is MISSING:
+            return "" if self.type_ == "string" else MISSING
+        return as_declared(value, self.type_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def _node(
     output: OutputParameter, compile_value: Callable[[Node], ValueTemplate]
 ) -> MockNode | None:
     if output.value is not None:
-        return MockLeaf(compile_value(output.value))
+        return MockLeaf(compile_value(output.value), output.type_)
     if output.properties:
         members = ((name, _node(member, compile_value)) for name, member in output.properties)
         return MockObject(tuple((name, node) for name, node in members if node))

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field, replace
 from naftiko.document.nodes import Scalar
 from naftiko.errors import Problem, Problems, Severity, did_you_mean
 from naftiko.expressions import ExpressionError
+from naftiko.model.aggregates import Aggregate
 from naftiko.model.exposes import ExposedOperation
 from naftiko.model.parameters import Hints, InputParameter
+from naftiko.model.scripting import ScriptSettings
+from naftiko.plan.aggregates import Body, Functions, ReferredPlan, merged_hints, referring
 from naftiko.plan.call import Argument, CallPlan
 from naftiko.plan.capability import Disabled, OperationPlan
 from naftiko.plan.clients import Clients, LeftOut, leave_out
@@ -28,8 +31,11 @@ from naftiko.plan.ports import (
     Plan,
     SuppliesArguments,
 )
+from naftiko.plan.response import compile_response
 from naftiko.plan.schema_bounds import refuse_explosion
+from naftiko.plan.scripts import ScriptCompiler
 from naftiko.plan.shaping import compile_shaper
+from naftiko.plan.steps.compiler import compile_orchestration, undeclared
 from naftiko.plan.templates import PlanTemplates, input_references
 from naftiko.plan.undeclared import Situation, fill_by_spelling, undeclared_inputs
 from naftiko.plan.values import TextValue
@@ -45,6 +51,7 @@ class _Called:
     output_schema: JsonSchema | None
     effect: Effect
     description: str = ""
+    hints: Hints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,8 @@ class OperationCompiler:
     problems: Problems
     read_only: bool = False
     disabled: list[Disabled] = field(default_factory=list)
+    functions: Functions | None = None
+    scripts: ScriptCompiler | None = None
 
     def compile(self, operation: ExposedOperation, setting: Setting) -> OperationPlan | None:
         """Compile one operation; None where it is left out.
@@ -73,6 +82,9 @@ class OperationCompiler:
         """
         try:
             called = self._called(operation, setting)
+            if operation.response is not None and setting.place.method is not None:
+                plan = compile_response(operation.response, called.plan, self.templates)
+                called = replace(called, plan=plan)
         except ExpressionError as error:
             problem = replace(error.problem, severity=Severity.WARNING)
             self._left(setting.adapter, operation, problem)
@@ -80,7 +92,7 @@ class OperationCompiler:
         except LeftOut as left:
             self._left(setting.adapter, operation, left.problem)
             return None
-        hints = operation.hints or Hints()
+        hints = merged_hints(operation.hints, called.hints)
         self._check_hints(operation, hints, called.effect)
         if self.read_only and not _only_reads(hints, called.effect):
             return None
@@ -117,12 +129,102 @@ class OperationCompiler:
                 f"`{name}` is not served by this version, so `{operation.name}` is left out",
                 location,
             )
+        if operation.ref is not None and self.functions is not None:
+            return self._referred(operation, operation.ref, self.functions, setting)
+        if operation.steps:
+            return self._orchestrated(operation, setting)
         if operation.call is not None:
+            self._warn_unused_mappings(operation)
             client = self.clients.find(operation.call.target, operation.name)
             return self._call(operation, client, setting)
         if has_given_values(operation.output_parameters):
             return self._mock(operation, setting)
         return self._bound_by_name(operation, setting)
+
+    def _referred(
+        self, operation: ExposedOperation, ref: Scalar, functions: Functions, setting: Setting
+    ) -> _Called:
+        """What `ref` names is called like a consumed operation, and is all that runs."""
+        client = functions.find(ref, self._function)
+        called = self._call(referring(operation, ref, client, self.problems), client, setting)
+        plan = ReferredPlan(ref=client.address, call=called.plan, function=client.body.plan)
+        return replace(called, plan=plan, hints=client.hints)
+
+    def check_functions(self) -> None:
+        """Say what is wrong with the functions of aggregates, whether referred to or not."""
+        if self.functions is not None:
+            self.functions.check(self._function)
+
+    def _function(self, operation: ExposedOperation, aggregate: Aggregate) -> Body:
+        """Compile a function, where the aggregate's namespace stands for its inputs."""
+        prefixes = {aggregate.namespace, aggregate.written_as}
+        scoped = replace(self, templates=replace(self.templates, namespaces=prefixes))
+        called = scoped._called(operation, Setting(aggregate.namespace))
+        return Body(
+            plan=called.plan,
+            inputs=called.inputs,
+            output_schema=called.output_schema,
+            effect=called.effect,
+            description=called.description,
+        )
+
+    def _orchestrated(self, operation: ExposedOperation, setting: Setting) -> _Called:
+        place = setting.place
+        declared, fixed = self._split_fixed(operation, setting)
+        is_declared = operation.input_parameters is not None or bool(setting.shared)
+        names = {*fixed, *(item.name for item in declared), *place.path_names}
+        self._refuse_call_beside_steps(operation)
+        found = compile_orchestration(
+            operation,
+            clients=self.clients,
+            templates=self.templates,
+            problems=self.problems,
+            scripts=self._script_compiler(),
+            declared=names if is_declared else None,
+            adapter=setting.adapter,
+            path_names=place.path_names,
+        )
+        inputs = found.inferred(place)
+        if is_declared:
+            listed = declared_inputs(declared, place=place, parameters=found.known())
+            known = {*names, *(item.name for item in listed)}
+            extra = undeclared(operation, found, place, known, self.problems)
+            inputs = (*listed, *extra)
+        closed = is_declared or not found.is_open
+        table = self._table(operation, inputs, fixed, closed=closed)
+        return _Called(plan=found.plan, inputs=table, output_schema=None, effect=found.plan.effect)
+
+    def _script_compiler(self) -> ScriptCompiler:
+        if self.scripts is None:
+            context = self.clients.context
+            self.scripts = ScriptCompiler(
+                settings=ScriptSettings(),
+                workspace_root=context.workspace_root,
+                environment=context.environment,
+                problems=self.problems,
+            )
+        return self.scripts
+
+    def _warn_unused_mappings(self, operation: ExposedOperation) -> None:
+        if operation.mappings:
+            self.problems.warn(
+                "unused-mappings",
+                f"`mappings` of `{operation.name}` put outputs of steps together, and it has no "
+                "steps; they have no effect",
+                operation.mappings[0].location,
+                "shape the answer of a `call` with `outputParameters`",
+            )
+
+    def _refuse_call_beside_steps(self, operation: ExposedOperation) -> None:
+        if operation.call is not None:
+            raise LeftOut(
+                Problem(
+                    code="steps-with-call",
+                    message=f"`{operation.name}` has both `steps` and `call`, and only one can run",
+                    location=operation.call.target.location,
+                    hint="make the call a step, or remove `steps`",
+                )
+            )
 
     def _mock(self, operation: ExposedOperation, setting: Setting) -> _Called:
         plan = compile_mock(operation.output_parameters, self.templates.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
@@ -37,8 +37,9 @@ class Result:
     the work failed (a state machine execution with status FAILED; an upstream 4xx): MCP shows it
     as `isError`, REST keeps status and body. `headers` are for the REST answer. `decode` reads
     `raw` in a format other than JSON when somebody needs its value: use `decoded()`. `stream`
-    yields further pages, each a result whose value is a list, for callers that take them one by
-    one; who does not collects them.
+    yields pages, each a result whose value is a list, for callers that take them one by one: only
+    a run that says `streams` gets one. `received` are the headers that an API sent, for client
+    adapters alone: they are never passed on.
     """
 
     value: JsonValue | Missing = MISSING
@@ -49,6 +50,7 @@ class Result:
     headers: tuple[tuple[str, str], ...] = ()
     decode: Decode | None = None
     stream: AsyncIterator[Result] | None = None
+    received: Mapping[str, str] | None = None
 
     async def decoded(self) -> JsonValue | Missing:
         """Return `value`, read from `raw` when it is first asked for.
@@ -152,6 +154,25 @@ class SuppliesArguments(Protocol):
         ...
 
 
+@runtime_checkable
+class StreamsPages(Protocol):
+    """A client operation whose pages can be taken one by one."""
+
+    async def open(self, arguments: Mapping[str, JsonValue], run: Run) -> Result:
+        """Call it and wait for the first page only.
+
+        A failed first page is an answer like any other. Otherwise `stream` yields every page as
+        the API sent it, the first one included.
+
+        Raises: as `call` does; the stream raises the same.
+        """
+        ...
+
+    def items_of(self, page: JsonValue) -> Sequence[JsonValue]:
+        """Return the items of a page."""
+        ...
+
+
 class ClientAdapter(Protocol):
     """One `consumes` entry, compiled. Operations are compiled when they are first asked for."""
 
@@ -175,6 +196,77 @@ class ClientAdapter(Protocol):
 
     async def close(self) -> None:
         """Close connections. It must not raise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardRequest:
+    """A caller's request, to be passed on.
+
+    `path` is what comes below the API's base path, percent-encoded and checked; None calls the
+    base URI itself. `headers` are those that may go on. `body` comes in parts; `length` is its
+    size where the caller says it.
+    """
+
+    method: str
+    path: str | None
+    query: str
+    headers: tuple[tuple[str, str], ...]
+    body: AsyncIterator[bytes] | None = None
+    length: int | None = None
+
+
+class ForwardedResponse(Protocol):
+    """An API's answer while it comes in. Close it."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """The headers as they came, names in lower case."""
+        ...
+
+    @property
+    def moved_below(self) -> str | None:
+        """What `Location` names below the API's base path, None where it leads elsewhere."""
+        ...
+
+    async def chunk(self) -> bytes:
+        """Return the next part of the body, b"" at its end.
+
+        Raises: ConsumedError, DeadlineError.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End the exchange, if it has not ended."""
+        ...
+
+
+class Forwarder(Protocol):
+    """Passes requests on to an API."""
+
+    def explain(self) -> Sequence[str]:
+        """Return lines that say where they go; no secrets."""
+        ...
+
+    async def forward(self, request: ForwardRequest, run: Run) -> ForwardedResponse:
+        """Send a request and return the answer once its head is there.
+
+        Raises: ConsumedError, DeadlineError; and what reading the body raises.
+        """
+        ...
+
+
+@runtime_checkable
+class Forwards(Protocol):
+    """A client adapter that requests can be forwarded to."""
+
+    def forwarder(self) -> Forwarder | None:
+        """Return what forwards to this API, None where its calls are not plain HTTP."""
         ...
 
 
@@ -206,7 +298,11 @@ class ClientContext:
     sets); adapters read it instead of `os.environ`. `bound` returns the value of a bound variable,
     `declared` tells whether a bind declares one, with or without a value.
     `sandbox` says that AWS is the embedded one: endpoint, region and credentials come from the
-    environment alone, whatever the file says, so that no call can reach a real account.
+    environment alone, whatever the file says, so that no call can reach a real account. `find`
+    returns what a `call` names (the call, and the operation that makes it), or raises LeftOut.
+    `version_of` counts how often a variable that is refreshed was given another value; `refreshes`
+    tells whether there is such a variable. `memory` is what adapters keep beyond their own life.
+    `forget_secret` is for what `add_secret` was told and has long ended.
     """
 
     problems: Problems
@@ -217,6 +313,11 @@ class ClientContext:
     add_secret: Callable[[str], None]
     declared: Callable[[str], bool] = lambda _name: False
     sandbox: bool = False
+    find: Callable[[Scalar, str], ClientOperation] | None = None
+    version_of: Callable[[str], int] = lambda _name: 0
+    refreshes: bool = False
+    forget_secret: Callable[[str], None] = lambda _value: None
+    memory: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

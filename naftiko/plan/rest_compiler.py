@@ -6,9 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from naftiko.errors import Problems, did_you_mean
+from naftiko.errors import Problems, Severity, did_you_mean
+from naftiko.expressions import ExpressionError
 from naftiko.model.exposes import ExposedOperation, ExposesRest, RestResource
-from naftiko.plan.capability import RestAdapterPlan, RestOperationPlan, RoutePlan
+from naftiko.plan.answers import read_answers
+from naftiko.plan.capability import (
+    Disabled,
+    OperationPlan,
+    RestAdapterPlan,
+    RestOperationPlan,
+    RoutePlan,
+)
+from naftiko.plan.clients import LeftOut
+from naftiko.plan.forward import ForwardPlan, compile_forward
 from naftiko.plan.infer import PATH_VARIABLE, Place
 from naftiko.plan.operations import OperationCompiler, Setting
 from naftiko.plan.settings import AdapterSettings
@@ -35,8 +45,12 @@ class RestCompiler:
             port=self.settings.port(exposes.port, "rest", exposes.location),
             description=exposes.description,
             auth=self.settings.auth(exposes.authentication),
-            routes=tuple(_merge_routes(route for route in routes if route.operations)),
+            routes=tuple(
+                _merge_routes(route for route in routes if route.operations or route.forward)
+            ),
             location=exposes.location,
+            max_binary_bytes=self.settings.size(exposes.max_binary_size, "maxBinarySize"),
+            cors=self.settings.cors(exposes.cors),
         )
 
     def _route(
@@ -56,7 +70,7 @@ class RestCompiler:
             )
         operations: list[RestOperationPlan] = []
         for rest in resource.operations:
-            if not self._is_new_route(rest.method, path, rest.operation, taken):
+            if not self._is_method(rest.method, rest.operation):
                 continue
             setting = Setting(
                 adapter=exposes.namespace,
@@ -64,31 +78,69 @@ class RestCompiler:
                 shared=(*exposes.input_parameters, *resource.input_parameters),
             )
             operation = self.operations.compile(rest.operation, setting)
-            if operation is not None:
-                operations.append(RestOperationPlan(method=rest.method, operation=operation))
+            # Of two operations on one path, one that is left out anyway is in nobody's way.
+            if operation is not None and self._is_new_route(rest.method, path, operation, taken):
+                operations.append(self._documented(rest.method, rest.operation, operation))
         return RoutePlan(
             path=path,
             name=resource.name,
             description=resource.description,
             operations=tuple(operations),
             location=resource.location,
+            forward=self._forward(exposes.namespace, resource, path),
         )
+
+    def _documented(
+        self, method: str, operation: ExposedOperation, plan: OperationPlan
+    ) -> RestOperationPlan:
+        """Add what `responses` or `responseBinary` say of the answers."""
+        found = read_answers(operation, self.operations.clients, self.problems)
+        if found is None:
+            return RestOperationPlan(method=method, operation=plan)
+        plan = replace(plan, plan=found.around(plan.plan))
+        return RestOperationPlan(method=method, operation=plan, documented=found.documented)
+
+    def _forward(self, adapter: str, resource: RestResource, path: str) -> ForwardPlan | None:
+        config = resource.forward
+        if config is None:
+            return None
+        name = resource.name or "forward"
+        try:
+            return compile_forward(
+                config,
+                name=name,
+                path=path,
+                description=resource.description,
+                clients=self.operations.clients,
+                problems=self.problems,
+                read_only=self.operations.read_only,
+            )
+        except ExpressionError as error:
+            problem = replace(error.problem, severity=Severity.WARNING)
+        except LeftOut as left:
+            problem = left.problem
+        self.problems.add(problem)
+        self.operations.disabled.append(Disabled(adapter=adapter, name=name, problem=problem))
+        return None
+
+    def _is_method(self, method: str, operation: ExposedOperation) -> bool:
+        if method in METHODS:
+            return True
+        self.problems.warn(
+            "unknown-method",
+            f"`{method}` is no HTTP method",
+            operation.location,
+            did_you_mean(method, METHODS),
+        )
+        return False
 
     def _is_new_route(
         self,
         method: str,
         path: str,
-        operation: ExposedOperation,
+        operation: OperationPlan,
         taken: dict[tuple[str, str], Location],
     ) -> bool:
-        if method not in METHODS:
-            self.problems.warn(
-                "unknown-method",
-                f"`{method}` is no HTTP method",
-                operation.location,
-                did_you_mean(method, METHODS),
-            )
-            return False
         key = (method, PATH_VARIABLE.sub("{}", path))
         earlier = taken.setdefault(key, operation.location)
         if earlier is operation.location:
@@ -114,6 +166,12 @@ def _merge_routes(routes: Iterable[RoutePlan]) -> Iterable[RoutePlan]:
     for route in routes:
         earlier = merged.get(route.path)
         merged[route.path] = (
-            replace(earlier, operations=earlier.operations + route.operations) if earlier else route
+            replace(
+                earlier,
+                operations=earlier.operations + route.operations,
+                forward=earlier.forward or route.forward,
+            )
+            if earlier
+            else route
         )
     return merged.values()

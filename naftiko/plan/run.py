@@ -37,10 +37,12 @@ class Question:
     page), sampling (a completion by the caller's model) or roots (the caller's folders). `params`
     are the request's parameters as MCP names them:
     {"message": "How many?", "requestedSchema": {"type": "object", "properties": {...}}}.
+    `optional` leaves it out where the caller cannot be asked in that way; its answer is missing.
     """
 
     kind: str
     params: JsonObject
+    optional: bool = False
 
 
 Ask: TypeAlias = Callable[[Mapping[str, Question]], Awaitable[Mapping[str, JsonObject]]]
@@ -73,7 +75,10 @@ class Run:
     where only the adapters' own timeouts hold. `request_id` goes into logs and error answers.
     `progress`, `log` and `ask` reach the caller; None where it cannot be told or asked. `journal`
     holds the outcomes of steps that are done, by their path ("get-user", "each[3].get"), of plans
-    that may be suspended; JSON, small, and given back when the run goes on.
+    that may be suspended; JSON, small, and given back when the run goes on. `streams` says that
+    whoever runs the plan takes pages one by one; steps collect them all the same.
+    `max_binary_bytes` is the largest binary answer that the adapter called lets through, where the
+    consumed operation has no `maxBinarySize` of its own.
     """
 
     inputs: Mapping[str, JsonValue]
@@ -83,6 +88,9 @@ class Run:
     log: Log | None = None
     ask: Ask | None = None
     journal: dict[str, JsonValue] = field(default_factory=dict)
+    streams: bool = False
+    outputs: dict[str, JsonValue] = field(default_factory=dict)
+    max_binary_bytes: int | None = None
 
     def remaining_s(self) -> float | None:
         """Return the seconds left, None without a deadline."""

@@ -7,11 +7,13 @@ are null the upstream's body passes through.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from naftiko.errors import ShapingError
 from naftiko.expressions.jsonpath import Path, compile_path
 from naftiko.model.parameters import OutputParameter
+from naftiko.plan.coercion import COERCE, Coerce, as_declared, shown
 from naftiko.plan.values import ValueTemplate
 from naftiko.values import MISSING, JsonObject, JsonSchema, JsonValue, Missing
 
@@ -27,11 +29,12 @@ class GivenShape:
     """`value`: given in the file, with templates over the inputs."""
 
     template: ValueTemplate
+    type_: str | None = None
 
     def shape(self, root: JsonValue, scope: Scope) -> JsonValue:
-        """Return the value; null where it leads nowhere."""
+        """Return the value in its declared type; null where it leads nowhere."""
         value = self.template.render(scope)
-        return None if value is MISSING else value
+        return None if value is MISSING else as_declared(value, self.type_)
 
     def explain(self) -> str:
         """Return it in a few words."""
@@ -57,6 +60,41 @@ class MappedShape:
     def explain(self) -> str:
         """Return the path."""
         return self.path.text
+
+
+@dataclass(frozen=True, slots=True)
+class CoercedShape:
+    """`coerce: true`: what is found, in the declared type. `place` names it in errors."""
+
+    path: Path
+    type_: str
+    coerce: Coerce
+    place: str
+    max_length: int | None = None
+
+    def shape(self, root: JsonValue, scope: Scope) -> JsonValue:
+        """Return what the path finds in the declared type, null for nothing.
+
+        Raises: ShapingError where it has no form of that type.
+        """
+        value = self.path.find(root)
+        if value is MISSING or value is None:
+            return None
+        try:
+            value = self.coerce(value)
+        except ValueError:
+            raise ShapingError(
+                code="wrong-output-type",
+                message=f"the answer has {shown(value)} at `{self.path.text}`, where "
+                f"{self.place} must be of type {self.type_}",
+            ) from None
+        if self.max_length is not None and isinstance(value, str):
+            return value[: self.max_length]
+        return value
+
+    def explain(self) -> str:
+        """Return the path and the type."""
+        return f"{self.path.text} as {self.type_}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +131,16 @@ class ValuesShape:
 
     path: Path
     member: Shape
+    place: str = ""
 
     def shape(self, root: JsonValue, scope: Scope) -> JsonValue:
-        """Return the object, null if the path finds none."""
+        """Return the object, null if the path finds none.
+
+        Raises: ShapingError where it has a `place`, as of `coerce`, and the path finds no object.
+        """
         found = self.path.find(root)
         if not isinstance(found, dict):
+            _refuse_other(found, self.path, self.place, "object")
             return None
         return {name: self.member.shape(value, scope) for name, value in found.items()}
 
@@ -112,11 +155,16 @@ class ArrayShape:
 
     path: Path
     item: Shape | None
+    place: str = ""
 
     def shape(self, root: JsonValue, scope: Scope) -> JsonValue:
-        """Return the list, null if the path finds none."""
+        """Return the list, null if the path finds none.
+
+        Raises: ShapingError where it has a `place`, as of `coerce`, and the path finds no list.
+        """
         found = self.path.find(root)
         if not isinstance(found, list):
+            _refuse_other(found, self.path, self.place, "array")
             return None
         item = self.item
         return found if item is None else [item.shape(element, scope) for element in found]
@@ -127,7 +175,9 @@ class ArrayShape:
         return f"{self.path.text}{inner}"
 
 
-Shape: TypeAlias = GivenShape | MappedShape | NullShape | ObjectShape | ValuesShape | ArrayShape
+Shape: TypeAlias = (
+    GivenShape | MappedShape | CoercedShape | NullShape | ObjectShape | ValuesShape | ArrayShape
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +208,8 @@ class Shaper:
         """
         if self.identity:
             return upstream
-        return _certain_schema(self.shapes[0]) if len(self.shapes) == 1 else None
+        first, *rest = self.shapes
+        return _certain_schema(first) if isinstance(first, ObjectShape) and not rest else None
 
     def explain(self) -> Sequence[str]:
         """Return a line for each shape."""
@@ -172,53 +223,92 @@ def compile_shaper(outputs: Sequence[OutputParameter], compile_value: ValueCompi
 
     Raises: ExpressionError for a path or template that does not parse.
     """
-    return Shaper(tuple(_entry(output, compile_value) for output in outputs))
+    return Shaper(tuple(_entry(output, _Setting(compile_value)) for output in outputs))
 
 
-def _entry(output: OutputParameter, compile_value: ValueCompiler) -> Shape:
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """How values are compiled, whether types are enforced, and the place for errors."""
+
+    compile_value: ValueCompiler
+    coerce: bool = False
+    place: str = ""
+
+    def within(self, output: OutputParameter, part: str) -> _Setting:
+        coerce = self.coerce if output.coerce is None else output.coerce
+        return replace(self, coerce=coerce, place=f"{self.place}{part}")
+
+    @property
+    def named(self) -> str:
+        """Name the place: "`items[].price`", "the output"."""
+        return f"`{self.place.removeprefix('.')}`" if self.place else "the output"
+
+    @property
+    def checked(self) -> str:
+        """Name the place if its type is to be enforced."""
+        return self.named if self.coerce else ""
+
+
+def _entry(output: OutputParameter, above: _Setting) -> Shape:
+    setting = above.within(output, "")
     if output.value is not None:
-        return GivenShape(compile_value(output.value))
+        return GivenShape(setting.compile_value(output.value), output.type_)
     if output.values is not None and output.mapping is not None:
-        return ValuesShape(_path(output), _property(output.values, compile_value))
+        member = _property(output.values, setting, ".*")
+        return ValuesShape(_path(output), member, setting.checked)
     if output.properties:
-        return _object(output, compile_value)
+        return _object(output, setting)
     if output.mapping is None:
         return NullShape()
     if output.type_ == "array":
-        return ArrayShape(_path(output), _item(output.items, compile_value))
-    return MappedShape(_path(output), output.max_length)
+        return ArrayShape(_path(output), _item(output.items, setting), setting.checked)
+    return _mapped(output, setting)
 
 
-def _object(output: OutputParameter, compile_value: ValueCompiler) -> ObjectShape:
+def _mapped(output: OutputParameter, setting: _Setting) -> MappedShape | CoercedShape:
+    path = _path(output)
+    type_ = output.type_ or ""
+    if setting.coerce and type_ in COERCE:
+        return CoercedShape(path, type_, COERCE[type_], setting.named, output.max_length)
+    return MappedShape(path, output.max_length)
+
+
+def _object(output: OutputParameter, setting: _Setting) -> ObjectShape:
     return ObjectShape(
-        tuple((name, _property(member, compile_value)) for name, member in output.properties)
+        tuple((name, _property(item, setting, f".{name}")) for name, item in output.properties)
     )
 
 
-def _property(output: OutputParameter, compile_value: ValueCompiler) -> Shape:
+def _property(output: OutputParameter, above: _Setting, part: str) -> Shape:
     """A property with a mapping is the raw value found; its own properties and items are unused."""
+    setting = above.within(output, part)
     if output.value is not None:
-        return GivenShape(compile_value(output.value))
+        return GivenShape(setting.compile_value(output.value), output.type_)
     if output.mapping is not None:
-        return MappedShape(_path(output), output.max_length)
-    return _object(output, compile_value) if output.properties else NullShape()
+        return _mapped(output, setting)
+    return _object(output, setting) if output.properties else NullShape()
 
 
-def _item(output: OutputParameter | None, compile_value: ValueCompiler) -> Shape | None:
+def _item(output: OutputParameter | None, above: _Setting) -> Shape | None:
     if output is None:
         return None
+    setting = above.within(output, "[]")
     if output.properties:
         return ObjectShape(
-            tuple((name, _item_property(item, compile_value)) for name, item in output.properties)
+            tuple(
+                (name, _item_property(item, setting, f".{name}"))
+                for name, item in output.properties
+            )
         )
-    return MappedShape(_path(output), output.max_length) if output.mapping is not None else None
+    return _mapped(output, setting) if output.mapping is not None else None
 
 
-def _item_property(output: OutputParameter, compile_value: ValueCompiler) -> Shape:
+def _item_property(output: OutputParameter, above: _Setting, part: str) -> Shape:
     """Inside an element only one level is mapped: deeper objects without a mapping are null."""
+    setting = above.within(output, part)
     if output.value is not None:
-        return GivenShape(compile_value(output.value))
-    return MappedShape(_path(output), output.max_length) if output.mapping else NullShape()
+        return GivenShape(setting.compile_value(output.value), output.type_)
+    return _mapped(output, setting) if output.mapping else NullShape()
 
 
 def _path(output: OutputParameter) -> Path:
@@ -226,7 +316,19 @@ def _path(output: OutputParameter) -> Path:
     return compile_path(output.mapping.text, output.mapping.at)
 
 
+def _refuse_other(found: JsonValue | Missing, path: Path, place: str, type_: str) -> None:
+    if place and found is not MISSING and found is not None:
+        raise ShapingError(
+            code="wrong-output-type",
+            message=f"the answer has {shown(found)} at `{path.text}`, where {place} must be of "
+            f"type {type_}",
+        )
+
+
 def _certain_schema(shape: Shape) -> JsonSchema | None:
+    """Enforced types are promised, beside the null of what is not there."""
+    if isinstance(shape, CoercedShape):
+        return {"type": [shape.type_, "null"]}
     if not isinstance(shape, ObjectShape):
         return None
     properties: JsonObject = {}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from naftiko.document.nodes import Node, Scalar
 from naftiko.errors import Problems, did_you_mean
+from naftiko.expressions.conditions import Condition, compile_condition, constant_condition
 from naftiko.expressions.template import (
     Getter,
     Reference,
@@ -18,7 +19,7 @@ from naftiko.expressions.template import (
     reference_to,
 )
 from naftiko.plan.values import ConstantValue, TextValue, ValueTemplate, compile_value
-from naftiko.resolve.binds import BoundVariables, is_public
+from naftiko.resolve.binds import BoundVariables, Cell, is_public
 from naftiko.source import Anchor, Location
 from naftiko.values import MISSING, JsonValue, Missing
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from naftiko.expressions.template import Scope
     from naftiko.plan.masking import Masker
 
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 INPUT_PREFIXES = ("rest", "tools")
@@ -45,7 +47,8 @@ class MissingVariable:
 class PlanTemplates:
     """A `TemplateCompiler` over the variables of one capability.
 
-    `missing` collects the uses of variables without value, to be reported together.
+    `missing` collects the uses of variables without value, to be reported together. `steps` are
+    names of steps, which mean those even where an adapter is called the same: `{{orders.id}}`.
     """
 
     variables: BoundVariables
@@ -53,6 +56,7 @@ class PlanTemplates:
     problems: Problems
     masker: Masker
     missing: list[MissingVariable] = field(default_factory=list)
+    steps: Collection[str] = ()
 
     def text(self, text: str, at: Anchor) -> Template:
         """Compile one string.
@@ -96,17 +100,50 @@ class PlanTemplates:
             return TextValue(reference_to(reference, self._resolve(reference)))
         return compile_value(node, self._with_scalar)
 
+    def condition(self, scalar: Scalar) -> Condition:
+        """Compile a condition: `{{ user.active and user.age >= 18 }}`, `true`.
+
+        Raises: ExpressionError.
+        """
+        if isinstance(scalar.value, bool):
+            return constant_condition(scalar.value, scalar.text)
+        return compile_condition(scalar.text, scalar.at, self._resolve)
+
     def input_name(self, name: str) -> str | None:
         """Return "x" for "rest.x", "tools.x" and "<namespace>.x", else None."""
+        return None if name.partition(".")[0] in self.steps else self._prefixed(name)
+
+    def _prefixed(self, name: str) -> str | None:
         prefix, dot, rest = name.partition(".")
         known = prefix in INPUT_PREFIXES or prefix in self.namespaces
         return rest if dot and rest and known else None
+
+    def is_refreshed(self, name: str) -> bool:
+        """Tell whether a name is that of a variable whose value may change while serving."""
+        variable = self.variables.find(name)
+        return variable is not None and variable.cell is not None
+
+    def warn_settled(self, references: Iterable[Reference]) -> None:
+        """Name the variables among them that are refreshed, where what they give is settled."""
+        for reference in references:
+            if self.is_refreshed(reference.name):
+                self.problems.warn(
+                    "refresh-without-effect",
+                    f"`{reference.name}` is refreshed, but its value is settled here when the file "
+                    "is loaded",
+                    reference.location,
+                    "restart the server where it must follow",
+                )
 
     def _with_scalar(self, scalar: Scalar) -> Template:
         text = scalar.text.strip()
         if "{{" not in text and " " not in text and self.input_name(text) is not None:
             reference = "{{" + text + "}}"
             return compile_template(reference, _unbraced(scalar), self._resolve)
+        hidden = self._prefixed(text) if _PLAIN_NAME.fullmatch(text) else None
+        if hidden is not None:
+            # Without braces it is the caller's input, whatever step is called as the adapter.
+            return reference_to(Reference(hidden, scalar.location), default_getter(hidden))
         return self.scalar(scalar)
 
     def _resolve(self, reference: Reference) -> Getter | None:
@@ -120,8 +157,10 @@ class PlanTemplates:
         name = reference.name
         variable = self.variables.find(name)
         if variable is not None:
-            if variable.value is None:
+            if variable.current is None:
                 self.missing.append(MissingVariable(name, variable.origin, reference.location))
+            if variable.cell is not None:
+                return _refreshed(variable.cell)
             return _constant(variable.value)
         prefix, _, key = name.partition(".")
         if prefix != "env" or not key:
@@ -147,10 +186,15 @@ class PlanTemplates:
 
 def input_references(value: ValueTemplate, templates: PlanTemplates) -> list[tuple[str, Reference]]:
     """Return the inputs a value refers to: [("name", reference of `{{tools.name}}`)]."""
-    if isinstance(value, ConstantValue):
-        return []
+    return [] if isinstance(value, ConstantValue) else unbound(value.references, templates)
+
+
+def unbound(
+    references: Iterable[Reference], templates: PlanTemplates
+) -> list[tuple[str, Reference]]:
+    """Return the references to what a run brings, with the name of the input each means."""
     found: list[tuple[str, Reference]] = []
-    for reference in value.references:
+    for reference in references:
         if templates.variables.find(reference.name) is not None:
             continue
         if reference.name.startswith("env."):
@@ -165,6 +209,16 @@ def _constant(value: str | None) -> Getter:
 
     def get(scope: Scope, /) -> JsonValue | Missing:
         return result
+
+    return get
+
+
+def _refreshed(cell: Cell) -> Getter:
+    """Read a variable whose value may change while the capability serves."""
+
+    def get(scope: Scope, /) -> JsonValue | Missing:
+        value = cell.value
+        return MISSING if value is None else value
 
     return get
 

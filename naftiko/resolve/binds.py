@@ -3,43 +3,91 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from naftiko.document.nodes import Mapping as MappingNode
 from naftiko.document.nodes import Scalar
 from naftiko.errors import Problems, SpecError, did_you_mean
-from naftiko.model.binds import Bind, BindKey
-from naftiko.resolve.files import UnderRoot
+from naftiko.expressions.durations import parse_duration_s
+from naftiko.model.binds import Bind
+from naftiko.resolve.files import UnderRoot, bind_path
+from naftiko.resolve.providers import SourceUnavailableError, Surroundings
+from naftiko.resolve.sources import Sources
 from naftiko.source import Location
 
 MAX_BIND_FILE_BYTES = 1024 * 1024
-PART_OF_FILE_BINDS = "env and file binds are served"
+MIN_REFRESH_S = 10.0
+MAX_REFRESH_S = 30 * 86_400.0
 
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d")
 _PLAIN_VALUES = frozenset({"true", "false", "env", "profile", "off", "on", "default"})
 
 
+class Cell:
+    """The value of a variable that is refreshed. `version` counts the values it has had."""
+
+    __slots__ = ("value", "version")
+
+    def __init__(self, value: str | None) -> None:
+        """Start with what was read at load."""
+        self.value = value
+        self.version = 0
+
+    def set(self, value: str) -> None:
+        """Give it another value."""
+        self.value = value
+        self.version += 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """One bound variable. `value` is None where its source, which `origin` names, has none."""
+    """One bound variable. `value` is None where its source, which `origin` names, has none.
+
+    `cell` holds its value from then on, where the bind says `refresh`.
+    """
 
     name: str
     namespace: str
-    value: str | None
+    value: str | None = field(repr=False)
     origin: str
     location: Location
+    cell: Cell | None = field(default=None, repr=False)
+
+    @property
+    def current(self) -> str | None:
+        """Its value now."""
+        return self.value if self.cell is None else self.cell.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshedSource:
+    """A source that is read again every `interval_s` seconds, for the cells of its keys.
+
+    `read` may block. Raises: SourceUnavailableError.
+    """
+
+    uri: str
+    interval_s: float
+    read: Callable[[], Mapping[str, str]]
+    cells: tuple[tuple[str, Cell], ...]
 
 
 class BoundVariables:
     """The variables of a capability, by `NAME` and by `namespace.NAME`."""
 
-    def __init__(self, variables: Iterable[Variable], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        variables: Iterable[Variable],
+        environment: Mapping[str, str],
+        refreshed: Iterable[RefreshedSource] = (),
+    ) -> None:
         """Index the variables; the last one of a bare name wins."""
         self._by_name: dict[str, Variable] = {}
         self.environment = environment
+        self.refreshed = tuple(refreshed)
         for variable in variables:
             self._by_name[variable.name] = variable
             if variable.namespace:
@@ -52,7 +100,12 @@ class BoundVariables:
     def value(self, name: str) -> str | None:
         """Return a declared variable's value, None if undeclared or without value."""
         variable = self._by_name.get(name)
-        return variable.value if variable else None
+        return variable.current if variable else None
+
+    def version(self, name: str) -> int:
+        """Return how often a variable was given another value since the load."""
+        variable = self._by_name.get(name)
+        return variable.cell.version if variable and variable.cell else 0
 
     def names(self) -> tuple[str, ...]:
         """Return every name that may be used."""
@@ -60,7 +113,7 @@ class BoundVariables:
 
     def secrets(self) -> list[str]:
         """Return the values to mask. Region names and switches are no secrets: see `is_public`."""
-        values = {variable.value for variable in self._by_name.values()}
+        values = {variable.current for variable in self._by_name.values()}
         return sorted(value for value in values if value and not is_public(value))
 
 
@@ -78,53 +131,95 @@ def resolve_binds(
     environment: Mapping[str, str],
     files: UnderRoot,
     problems: Problems,
+    surroundings: Surroundings | None = None,
 ) -> BoundVariables:
     """Read the values of all variables. Missing ones are no problem until something uses them.
 
     A file is looked for beside the capability, then in the process's folder, under the workspace
-    root only.
+    root only. Remote sources are read side by side, each once, within some seconds in all.
     """
+    found = tuple(binds)
+    surroundings = surroundings or Surroundings(environment=environment)
+    sources = Sources(found, surroundings, lambda bind: _file_of(bind, files, problems), problems)
     variables: list[Variable] = []
-    for bind in binds:
-        if bind.uri is None:
-            variables += [_from_environment(bind, key, environment) for key in bind.keys]
-            continue
-        values = _read_file(bind, bind.uri, files, problems)
-        variables += [_from_file(bind, key, values, bind.uri.text) for key in bind.keys]
-    return BoundVariables(variables, environment)
+    refreshed: list[RefreshedSource] = []
+    for bind in found:
+        interval_s = _interval_s(bind, problems)
+        values = sources.values(bind)
+        cells: list[tuple[str, Cell]] = []
+        for key in bind.keys:
+            value = values.get(key.source_key) or None
+            cell = None if interval_s is None else Cell(value)
+            cells += [(key.source_key, cell)] if cell else []
+            variables.append(
+                Variable(
+                    name=key.name,
+                    namespace=bind.namespace,
+                    value=value,
+                    origin=sources.origin(bind, key.source_key),
+                    location=key.location,
+                    cell=cell,
+                )
+            )
+        if interval_s is not None and bind.uri is not None and cells:
+            again = sources.again(bind, partial(_read_again, bind, files))
+            refreshed.append(
+                RefreshedSource(
+                    uri=bind.uri.text, interval_s=interval_s, read=again, cells=tuple(cells)
+                )
+            )
+    return BoundVariables(variables, environment, refreshed)
 
 
-def _from_environment(bind: Bind, key: BindKey, environment: Mapping[str, str]) -> Variable:
-    return Variable(
-        name=key.name,
-        namespace=bind.namespace,
-        value=environment.get(key.source_key) or None,
-        origin=f"the environment variable {key.source_key}",
-        location=key.location,
-    )
-
-
-def _from_file(bind: Bind, key: BindKey, values: Mapping[str, str], uri: str) -> Variable:
-    return Variable(
-        name=key.name,
-        namespace=bind.namespace,
-        value=values.get(key.source_key) or None,
-        origin=f"`{key.source_key}` in {uri}",
-        location=key.location,
-    )
-
-
-def _read_file(bind: Bind, uri: Scalar, files: UnderRoot, problems: Problems) -> Mapping[str, str]:
-    relative = bind_path(uri.text)
-    if relative is None:
-        scheme = uri.text.partition("://")[0]
+def _interval_s(bind: Bind, problems: Problems) -> float | None:
+    """Return how often a bind is read again, None if it is not."""
+    scalar = bind.refresh
+    if scalar is None:
+        return None
+    if bind.uri is None:
         problems.warn(
-            "unsupported-bind",
-            f"the bind `{bind.namespace}` reads from `{scheme}://`, which is not served",
-            uri.location,
-            f"{PART_OF_FILE_BINDS}; give its variables in the environment instead",
+            "refresh-without-effect",
+            f"`refresh` of the bind `{bind.namespace}` has no effect: the environment of a process "
+            "does not change",
+            scalar.location,
+            "read the values from a file or a secret store",
         )
-        return {}
+        return None
+    try:
+        seconds = parse_duration_s(scalar.value)
+    except ValueError as error:
+        problems.error("invalid-refresh", f"`refresh`: {error}", scalar.location)
+        return None
+    if MIN_REFRESH_S <= seconds <= MAX_REFRESH_S:
+        return seconds
+    problems.error(
+        "invalid-refresh",
+        f"`refresh` must be between {MIN_REFRESH_S:g}s and 30 days, found `{scalar.text[:40]}`",
+        scalar.location,
+        "write `refresh: 5m`",
+    )
+    return None
+
+
+def _file_of(bind: Bind, files: UnderRoot, problems: Problems) -> Mapping[str, str]:
+    assert bind.uri is not None
+    return _read_file(bind.uri, files, problems)
+
+
+def _read_again(bind: Bind, files: UnderRoot) -> Mapping[str, str]:
+    """Read a file once more.
+
+    Raises: SourceUnavailableError.
+    """
+    found = Problems()
+    values = _file_of(bind, files, found)
+    for problem in found:
+        raise SourceUnavailableError(problem.message, problem.hint)
+    return values
+
+
+def _read_file(uri: Scalar, files: UnderRoot, problems: Problems) -> Mapping[str, str]:
+    relative = bind_path(uri.text) or ""
     found = files.find(relative, beside=Path(uri.location.path).parent, also=Path.cwd())
     if found.outside is not None:
         problems.error(
@@ -143,20 +238,6 @@ def _read_file(bind: Bind, uri: Scalar, files: UnderRoot, problems: Problems) ->
         )
         return {}
     return _parse(found.path, uri, problems)
-
-
-def bind_path(uri: str) -> str | None:
-    """Return the path of a file URI, None for another scheme.
-
-    "file:///./secrets.yaml", "file://./secrets.yaml", "secrets.yaml" -> "./secrets.yaml"
-    """
-    if "://" not in uri:
-        return uri.removeprefix("file:")
-    parts = urlsplit(uri)
-    if parts.scheme != "file":
-        return None
-    path = unquote(parts.netloc + parts.path if parts.netloc else parts.path)
-    return path[1:] if path.startswith(("/./", "/../")) else path
 
 
 def _parse(path: Path, uri: Scalar, problems: Problems) -> Mapping[str, str]:

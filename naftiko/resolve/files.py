@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 MARKERS = (".git", "pyproject.toml", "naftiko.workspace")
 """What tells the folder of a project from any other folder."""
@@ -90,3 +91,17 @@ class UnderRoot:
             return tuple(sorted(entry.name for entry in folder.iterdir()))
         except OSError:
             return ()
+
+
+def bind_path(uri: str) -> str | None:
+    """Return the path of a file URI, None for another scheme.
+
+    "file:///./secrets.yaml", "file://./secrets.yaml", "secrets.yaml" -> "./secrets.yaml"
+    """
+    if "://" not in uri:
+        return uri.removeprefix("file:")
+    parts = urlsplit(uri)
+    if parts.scheme != "file":
+        return None
+    path = unquote(parts.netloc + parts.path if parts.netloc else parts.path)
+    return path[1:] if path.startswith(("/./", "/../")) else path

@@ -27,6 +27,7 @@ MAX_COMPARED = 100
 SAID_BY_BUILDER = ("allOf/", "properties/naftiko/enum", "properties/ikanos/enum")
 """What the model's builder checks at the root too, and words better."""
 
+_OTHER = {"naftiko": "ikanos", "ikanos": "naftiko"}
 TYPE_WORDS = {
     "string": "text",
     "integer": "a whole number",
@@ -128,6 +129,17 @@ class Finding:
 
     def _unknown_fields(self) -> Iterator[Problem]:
         for name, key in self._unknown():
+            here = self._name_here(name)
+            if here:
+                generation = self.schemas.generation
+                yield _warning(
+                    "other-generation-field",
+                    f"{_shown(name)} is the {_OTHER[generation]} name of a field of this "
+                    f"{self.title}; it is read all the same",
+                    key.location,
+                    f"in {generation} documents it is called `{here}`",
+                )
+                continue
             yield _warning(
                 "unknown-field",
                 f"{_shown(name)} is not a field of this {self.title}",
@@ -136,10 +148,7 @@ class Finding:
             )
 
     def _hint_for(self, name: str) -> str:
-        """Return the way out for an unknown field: its name here, where it belongs, the nearest."""
-        here = self._name_here(name)
-        if here:
-            return f"in {self.schemas.generation} documents it is called `{here}`"
+        """Return the way out for an unknown field: where it belongs, or the nearest."""
         near = nearest(name, self._suggested()) if _is_short(name) else None
         owner = None if near else self._owner_of(name)
         if owner:

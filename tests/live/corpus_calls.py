@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from naftiko.plan.call import CallPlan
-from naftiko.plan.capability import OperationPlan, RestAdapterPlan
+from naftiko.plan.capability import McpAdapterPlan, OperationPlan, RestAdapterPlan
 from naftiko.plan.inputs import Input
 from naftiko.plan.ports import ClientOperation
 from tests.live.serving import Answer, Served
@@ -74,7 +74,7 @@ def exposed(served: Served) -> Iterator[Exposed]:
                         method=entry.method,
                         path=route.path,
                     )
-        else:
+        elif isinstance(adapter, McpAdapterPlan):
             for tool in adapter.tools:
                 yield Exposed(namespace=adapter.namespace, operation=tool, headers=headers)
 

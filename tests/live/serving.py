@@ -89,10 +89,8 @@ def serving(
     failure: list[BaseException] = []
 
     async def serve() -> None:
-        try:
+        async with capability:
             await running.serve()
-        finally:
-            await capability.close()
 
     def work() -> None:
         try:

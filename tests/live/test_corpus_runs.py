@@ -33,18 +33,19 @@ HTTP = {
     f"{TUTORIAL}/step-4-shipyard-output-shaping.yml": 2,
     f"{TUTORIAL}/step-5-shipyard-multi-source.yml": 3,
     f"{TUTORIAL}/step-6-shipyard-write-operations.yml": 4,
-    f"{TUTORIAL}/step-7-shipyard-orchestrated-lookup.yml": 8,
-    f"{TUTORIAL}/step-8-shipyard-skill-groups.yml": 4,
-    f"{TUTORIAL}/step-9-shipyard-aggregates.yml": 4,
-    f"{TUTORIAL}/step-10-shipyard-rest-adapter.yml": 8,
-    f"{TUTORIAL}/step-11-shipyard-fleet-manifest.yml": 8,
+    f"{TUTORIAL}/step-7-shipyard-orchestrated-lookup.yml": 10,
+    f"{TUTORIAL}/step-8-shipyard-skill-groups.yml": 5,
+    f"{TUTORIAL}/step-9-shipyard-aggregates.yml": 5,
+    f"{TUTORIAL}/step-10-shipyard-rest-adapter.yml": 10,
+    f"{TUTORIAL}/step-11-shipyard-fleet-manifest.yml": 12,
     f"{IKANOS}/skill-capability.yaml": 1,
+    f"{IKANOS}/aggregates/aggregate-basic.yaml": 4,
     f"{IKANOS}/mcp/mcp-resources-prompts-capability.yaml": 1,
     "naftiko+microsoft-outlook-sandbox/capability/microsoft-outlook-sandbox.naftiko.yml": 6,
     "api-evangelist+conductor/capabilities/workflow-orchestration.yaml": 26,
     "api-evangelist+national-weather-service/capabilities/national-weather-service.yaml": 130,
 }
-"""Documents over HTTP APIs, and how many of their routes and tools part 1 serves."""
+"""Documents over HTTP APIs, and how many routes and tools they have."""
 
 BASE_URI = re.compile(r"""^(\s*baseUri:\s*["']?)https?://[^/\s"']+""", re.MULTILINE)
 VARIABLE = re.compile(r"""^\s+[A-Z][A-Z0-9_]+:\s*"?([A-Z][A-Z0-9_]+)"?\s*$""", re.MULTILINE)
@@ -122,13 +123,23 @@ def check_call(served: Served, target: Exposed, upstream: Upstream, *, optional:
 
     outcome = call(served, target, arguments)
 
-    assert outcome.is_success, (target.name, arguments, outcome)
+    # The upstream echoes JSON; tests/live/tutorial answers in the format that is declared.
+    other_format = outcome.problem.get("code") == "unreadable-answer"
+    assert outcome.is_success or other_format, (target.name, arguments, outcome)
     sent = upstream.requests[before:]
     if target.client is None:
-        assert not sent
+        check_composed(sent, target)
         return
     assert len(sent) == 1, target.name
     check_sent(sent[0], target, arguments)
+
+
+def check_composed(sent: list[dict[str, Any]], target: Exposed) -> None:
+    """Steps and functions send what their calls say; what answers by itself sends nothing."""
+    assert bool(sent) == bool(target.operation.plan.calls), target.name
+    for item in sent:
+        texts = [item["path"], item["query"], *item["headers"].values(), item["body"][1:-1]]
+        assert not any(re.search(r"\{\{|%7B", text) for text in texts), (target.name, item)
 
 
 def check_sent(sent: Mapping[str, Any], target: Exposed, arguments: Mapping[str, Any]) -> None:
@@ -196,7 +207,7 @@ AWS = {
         52,
     ),
 }
-"""Documents over AWS, the service, and how many of their routes and tools part 1 serves."""
+"""Documents over AWS, the service, and how many routes and tools they have."""
 REFUSED_BY_AWS = {
     "DescribeMapRun": "InvalidArn",  # there is no map run
     "UpdateMapRun": "InvalidArn",

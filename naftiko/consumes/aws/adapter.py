@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from naftiko.consumes.aws import catalog
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel
 
     from naftiko.consumes.aws.operation import AwsOperation
+    from naftiko.consumes.resilience.compiler import Layers
+    from naftiko.document.nodes import Mapping as MappingNode
     from naftiko.model.consumes import ConsumedAwsOperation, ConsumesAws
-    from naftiko.plan.ports import ClientContext
+    from naftiko.plan.ports import ClientContext, ClientOperation
     from naftiko.source import Location
 
 CREDENTIAL_FIELDS = ("accessKeyId", "secretAccessKey", "sessionToken")
@@ -36,29 +39,45 @@ class AwsClientAdapter:
         service: AwsService,
         declared: Mapping[str, ConsumedAwsOperation],
         context: ClientContext,
-        location: Location,
+        entry: ConsumesAws,
     ) -> None:
         """Compile nothing yet."""
-        self._location = location
+        self._resilience = entry.resilience
+        self._location = entry.location
         self.namespace = namespace
         self.service = service
         self._declared = declared
         self._context = context
-        self._compiled: dict[str, AwsOperation | None] = {}
+        self._compiled: dict[str, ClientOperation | None] = {}
 
     def operation_names(self) -> Sequence[str]:
         """Return the names calls may use."""
         return tuple(self._declared) or self.service.operation_names()
 
-    def operation(self, name: str) -> AwsOperation | None:
+    def operation(self, name: str) -> ClientOperation | None:
         """Return that operation, compiled once; None where there is none."""
-        if not self._declared:
-            return self._any(name)
-        if name not in self._declared:
+        if self._declared and name not in self._declared:
             return None
         if name not in self._compiled:
-            self._compiled[name] = self._compile(self._declared[name])
+            entry = self._declared.get(name)
+            found = self._any(name) if entry is None else self._compile(entry)
+            if found is None and entry is None:
+                return None
+            own = entry.resilience if entry is not None else None
+            self._compiled[name] = found and self._in_layers(found, own)
         return self._compiled[name]
+
+    def _in_layers(self, operation: AwsOperation, own: MappingNode | None) -> ClientOperation:
+        """Add what `resilience` asks for; without it nothing is added."""
+        if self._resilience is None and own is None:
+            return operation
+        return self._layers.around(operation, (self._resilience, own))
+
+    @cached_property
+    def _layers(self) -> Layers:
+        from naftiko.consumes.resilience.compiler import Layers
+
+        return Layers(self._context)
 
     def _any(self, name: str) -> AwsOperation | None:
         api_name = catalog.find_operation(self.service.name, name)
@@ -76,6 +95,8 @@ class AwsClientAdapter:
 
     async def close(self) -> None:
         """Close connections."""
+        if "_layers" in self.__dict__:
+            await self._layers.close()
         await self.service.close()
 
     def _compile(self, entry: ConsumedAwsOperation) -> AwsOperation | None:
@@ -120,13 +141,12 @@ def compile_aws(entry: ConsumesAws, context: ClientContext) -> AwsClientAdapter:
             location=entry.service.location,
             hint=did_you_mean(entry.service.text, catalog.known_names()),
         )
-        context.problems.add(problem)
         raise CompileError([problem])
     settings = _Reader(entry, context).settings()
     service = AwsService(name, settings, context, namespace=entry.namespace)
     _check_surroundings(entry, service, context)
     declared = {operation.name: operation for operation in entry.operations}
-    adapter = AwsClientAdapter(entry.namespace, service, declared, context, entry.location)
+    adapter = AwsClientAdapter(entry.namespace, service, declared, context, entry)
     adapter.check()
     return adapter
 

@@ -265,10 +265,8 @@ class AwsOperation:
                 raise DeadlineError(message=f"{self.address}: no time was left to call")
             timeout_s = min(timeout_s, left_s)
         request = call.prepared.request(keys)
-        transport = self.service.transport
-        send = transport.poll if self.is_poll else transport.send
         try:
-            response = await send(
+            response = await self.service.transport.send(
                 request.method, request.url, request.headers, request.body, timeout_s=timeout_s
             )
         except TransportError as error:

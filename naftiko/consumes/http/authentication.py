@@ -24,7 +24,21 @@ if TYPE_CHECKING:
     from naftiko.expressions.template import Template
 
 SIGNED = frozenset({"sigv4", "awssigv4"})
-SUPPORTED = ("bearer", "basic", "apikey", "sigv4")
+SUPPORTED = ("bearer", "basic", "apikey", "digest", "oauth2", "mtls", "sigv4")
+PUBLIC_MEMBERS = frozenset(
+    (
+        "username",
+        "grantType",
+        "tokenEndpoint",
+        "authorizationServerUri",
+        "clientId",
+        "clientAuthentication",
+        "scopes",
+        "audience",
+        "resource",
+    )
+)
+"""Members whose text is not masked, unless a bind gives it: errors have to name the endpoint."""
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
@@ -113,11 +127,12 @@ class AuthenticationPlan:
     fixed_query: tuple[str, ...] = field(default=(), repr=False)
     query: tuple[tuple[str, Secret], ...] = ()
     query_names: tuple[str, ...] = ()
+    reserved: tuple[str, ...] = ()
 
     def header_names(self) -> tuple[str, ...]:
         """Return the names of the headers it sets, in lower case."""
         names = [name for name, _ in self.fixed_headers] + [item.name for item in self.headers]
-        return tuple(name.lower() for name in names)
+        return (*self.reserved, *(name.lower() for name in names))
 
     def render_query(self, scope: Scope) -> Iterator[str]:
         """Yield the encoded pairs.
@@ -137,6 +152,8 @@ class AuthenticationPlan:
 
 
 NO_AUTHENTICATION = AuthenticationPlan(type_="none")
+PROVEN = AuthenticationPlan(type_="proven", reserved=("authorization",))
+"""An authenticator writes the header Authorization; no parameter may."""
 
 
 def type_of(authentication: Authentication) -> str:
@@ -153,7 +170,7 @@ def compile_authentication(
     """
     if authentication is None:
         return NO_AUTHENTICATION
-    members = _Members(authentication, binder)
+    members = Members(authentication, binder)
     match type_of(authentication):
         case "bearer":
             return members.plan([members.header("Authorization", "bearer", "token")])
@@ -161,7 +178,7 @@ def compile_authentication(
             return members.plan([members.header("Authorization", "basic", "username", "password")])
         case "apikey":
             return _api_key(members)
-        case "none":
+        case "none" | "mtls" | "mutualtls":  # the connection itself is the proof: see tls.py
             return NO_AUTHENTICATION
         case _:
             report_unsupported(authentication, binder)
@@ -178,7 +195,7 @@ def report_unsupported(authentication: Authentication, binder: Binder) -> None:
     )
 
 
-def _api_key(members: _Members) -> AuthenticationPlan | None:
+def _api_key(members: Members) -> AuthenticationPlan | None:
     """`{key, value, placement}`, `{name, value, in}`, or `headers: {A: .., B: ..}`."""
     several = members.fields.get("headers")
     if isinstance(several, Mapping):
@@ -207,20 +224,27 @@ def _api_key(members: _Members) -> AuthenticationPlan | None:
     return None
 
 
-class _Members:
+class Unsettled(Exception):  # noqa: N818  # it unwinds to where calls are refused
+    """A member has no value at load, and that was reported."""
+
+
+class Members:
     """Reads the members of one `authentication`."""
 
     def __init__(self, authentication: Authentication, binder: Binder) -> None:
+        """Keep them."""
         self.fields = authentication.fields
         self.location = authentication.location
         self.type_ = authentication.type_
         self.binder = binder
 
     def scalar(self, *names: str) -> Scalar | None:
+        """Return the first scalar member under these names."""
         found = (self.fields.get(name) for name in names)
         return next((item for item in found if isinstance(item, Scalar)), None)
 
     def header(self, name: str, kind: str, *members: str) -> SecretHeader | None:
+        """Return a header made of members; None where one is absent, which is reported."""
         secrets: list[Secret] = []
         for member in members:
             scalar = self.scalar(member)
@@ -229,21 +253,23 @@ class _Members:
             if scalar is None:
                 self.report_missing(member)
                 return None
-            secrets.append(self._secret(member, scalar))
+            secrets.append(self.secret(member, scalar))
         if kind == "basic" and len(secrets) == 1:
             scalar = Scalar("", "", self.location)
-            secrets.append(self._secret("password", scalar))
+            secrets.append(self.secret("password", scalar))
         return SecretHeader(name, kind, tuple(secrets))
 
     def one_header(self, name: str, member: str, scalar: Scalar) -> SecretHeader:
-        return SecretHeader(name, "plain", (self._secret(member, scalar),))
+        """Return a header that is one value."""
+        return SecretHeader(name, "plain", (self.secret(member, scalar),))
 
     def query(self, name: str) -> AuthenticationPlan | None:
+        """Return the plan of a key in the query; None where it has no value."""
         scalar = self.scalar("value")
         if scalar is None:
             self.report_missing("value")
             return None
-        secret = self._secret("value", scalar)
+        secret = self.secret("value", scalar)
         encoded = percent_encode(name, name, "query")
         if secret.fixed is None:
             return AuthenticationPlan(
@@ -253,6 +279,7 @@ class _Members:
         return AuthenticationPlan(type_=self.type_, fixed_query=(pair,), query_names=(name,))
 
     def plan(self, headers: Sequence[SecretHeader | None]) -> AuthenticationPlan | None:
+        """Return the plan of these headers; None where one of them is."""
         fixed: list[tuple[str, str]] = []
         open_: list[SecretHeader] = []
         for header in headers:
@@ -269,6 +296,7 @@ class _Members:
         )
 
     def report_missing(self, member: str) -> None:
+        """Report that a member has to be there."""
         self.binder.context.problems.error(
             "missing-field",
             f"`authentication` of type `{self.type_}` has no `{member}`",
@@ -276,7 +304,29 @@ class _Members:
             f'add `{member}: "{{{{MY_SECRET}}}}"`, and bind MY_SECRET under `binds`',
         )
 
-    def _secret(self, member: str, scalar: Scalar) -> Secret:
+    def settled(self, *names: str) -> str | None:
+        """Return a member's value as it is known at load, None where it is not given.
+
+        Raises: Unsettled where it has no value then, which was reported.
+        """
+        scalar = self.scalar(*names)
+        if scalar is None:
+            return None
+        secret = self.secret(names[0], scalar)
+        if secret.fixed is not None:
+            return secret.fixed
+        if secret.arguments:
+            self.binder.context.problems.warn(
+                "missing-credentials",
+                f"`{names[0]}` of `authentication` is left to callers, who must not prove who this "
+                "server is, so calls to this API are refused",
+                scalar.location,
+                "bind its variable under `binds`",
+            )
+        raise Unsettled
+
+    def secret(self, member: str, scalar: Scalar) -> Secret:
+        """Compile a member, settled where it is known at load."""
         binder = self.binder
         template = binder.text(scalar)
         names = binder.arguments_of(template.references)
@@ -304,7 +354,7 @@ class _Members:
             text = secret.text(binder.constants)
         except RunError:
             return secret
-        if member != "username":
+        if member not in PUBLIC_MEMBERS:
             binder.context.add_secret(text)
         return replace(secret, fixed=text)
 

@@ -14,18 +14,27 @@ import orjson
 
 from naftiko.consumes.http.binder import Binder
 from naftiko.consumes.http.encoding import (
+    form_bytes,
     json_bytes,
     json_string_text,
     percent_encode,
-    query_pairs,
+    utf8,
     xml_text,
 )
 from naftiko.consumes.http.json_text import json_text_nodes
+from naftiko.consumes.http.multipart import (
+    MULTIPART,
+    MultipartBody,
+    body_file,
+    compile_multipart,
+)
 from naftiko.consumes.http.parameters import BODY_METHODS, Placed
 from naftiko.consumes.http.paths import Scope
+from naftiko.consumes.http.raw_body import RawBody
+from naftiko.consumes.http.sparql import SPARQL, SparqlBody, compile_sparql
 from naftiko.document.nodes import Mapping as MappingNode
 from naftiko.document.nodes import Node, Scalar
-from naftiko.errors import InputError
+from naftiko.errors import InputError, did_you_mean
 from naftiko.model.consumes import Body
 from naftiko.plan.values import ConstantValue, ValueTemplate
 from naftiko.values import MISSING, JsonObject, JsonValue, Missing
@@ -38,7 +47,15 @@ FORM = "application/x-www-form-urlencoded"
 TEXT = "text/plain; charset=utf-8"
 XML = "application/xml"
 
-_FORM_TYPES = frozenset({"form", "formurlencoded", "form-urlencoded", "urlencoded"})
+OCTETS = "application/octet-stream"
+
+_KINDS = {
+    **{name: name for name in ("json", "text", "xml", "sparql", "raw")},
+    **dict.fromkeys(("form", "formurlencoded", "form-urlencoded", "urlencoded"), "form"),
+    **dict.fromkeys(("multipartform", "multipart", "multipart-form", "form-data"), "multipart"),
+    "binary": "raw",
+}
+BODY_TYPES = ("json", "text", "xml", "sparql", "formUrlEncoded", "multipartForm", "raw")
 
 Rest: TypeAlias = Mapping[str, JsonValue]
 """The arguments that nothing else of the operation uses."""
@@ -154,7 +171,7 @@ class TextBody:
 
         Raises: InputError if the arguments turn the text into something that is no JSON.
         """
-        content = self.template.render_text(scope, escape=self.escape).encode()
+        content = utf8("body", self.template.render_text(scope, escape=self.escape))
         if self.checked:
             try:
                 orjson.loads(content)
@@ -170,14 +187,23 @@ class TextBody:
         return f"{self.media_type} from a text with placeholders"
 
 
-BodyPlan: TypeAlias = NoBody | FixedBody | ValueBody | ArgumentsBody | TextBody
+BodyPlan: TypeAlias = (
+    NoBody | FixedBody | ValueBody | ArgumentsBody | TextBody | RawBody | MultipartBody | SparqlBody
+)
+
+
+def content_type_of(body: BodyPlan, content: bytes) -> str:
+    """Return the media type that goes out with a rendered body."""
+    return body.content_type(content) if isinstance(body, MultipartBody) else body.media_type
 
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """A body that this engine does not send."""
+    """A body that this engine does not send; `about_type` where its type is unknown."""
 
     reason: str
+    hint: str = ""
+    about_type: bool = False
 
 
 def compile_body(
@@ -196,19 +222,64 @@ def compile_body(
         if method not in BODY_METHODS and not fields:
             return NoBody()
         return _from_arguments(fields, content_type, always=False, rest=method in BODY_METHODS)
-    kind = body.type_.lower()
-    if body.data is None and kind in ("json", *_FORM_TYPES):
-        media_type = content_type or (JSON if kind == "json" else FORM)
-        return _from_arguments(fields, media_type, always=kind == "json", rest=True)
+    kind = _KINDS.get(body.type_.lower(), "")
+    if body.content_type is not None and not content_type:
+        content_type = body.content_type.text.strip()
+    match kind:
+        case "multipart":
+            media_type = _base(content_type) if content_type.startswith("multipart/") else MULTIPART
+            parts = compile_multipart(body.data, fields, media_type, binder)
+            return parts or Unsupported("the `data` of a multipart form is a list of named parts")
+        case "raw":
+            return _raw(body, content_type or OCTETS, binder)
+        case "json" | "form" if body.data is None:
+            media_type = content_type or (JSON if kind == "json" else FORM)
+            return _from_arguments(fields, media_type, always=kind == "json", rest=True)
+        case "json" if body.data is not None:
+            return _json(body.data, fields, content_type, binder)
+        case "form" if body.data is not None:
+            return _form(body.data, fields, content_type or FORM, binder)
+        case "":
+            hint = did_you_mean(body.type_, BODY_TYPES)
+            return Unsupported(f"`{body.type_}` is no type of a body", hint, about_type=True)
+        case _:
+            return _textual(body, kind, content_type, binder)
+
+
+def _textual(body: Body, kind: str, content_type: str, binder: Binder) -> BodyPlan | Unsupported:
+    if not isinstance(body.data, Scalar):
+        return Unsupported(f"a body of type `{body.type_}` needs a text as `data`")
+    if kind == "sparql":
+        return _sparql(body.data, content_type or SPARQL, binder)
+    return _text(body.data, content_type or (XML if kind == "xml" else TEXT), binder, kind)
+
+
+def _raw(body: Body, media_type: str, binder: Binder) -> BodyPlan | Unsupported:
+    if body.file is not None:
+        return FixedBody(body_file(body.file, binder).read_bytes(), media_type)
     if body.data is None:
-        return Unsupported(f"a body of type `{body.type_}` needs `data`")
-    if kind == "json":
-        return _json(body.data, fields, content_type, binder)
-    if kind in _FORM_TYPES:
-        return _form(body.data, fields, content_type or FORM, binder)
-    if kind in ("text", "xml") and isinstance(body.data, Scalar):
-        return _text(body.data, content_type or (XML if kind == "xml" else TEXT), binder)
-    return Unsupported(f"a body of type `{body.type_}` is not sent by this version")
+        return Unsupported("a body of type `raw` needs `data` or `file`")
+    encoding = body.encoding.text.lower() if body.encoding else ""
+    if encoding not in ("", "base64"):
+        return Unsupported(f"`encoding: {encoding}` is not known", "write `encoding: base64`")
+    raw = RawBody(binder.value(body.data), encoding == "base64", media_type)
+    if not isinstance(raw.value, ConstantValue):
+        return raw
+    try:
+        content = raw.render({}, {})
+    except InputError as error:
+        return Unsupported(error.message)
+    return NoBody() if content is None else FixedBody(content, media_type)
+
+
+def _sparql(query: Scalar, media_type: str, binder: Binder) -> BodyPlan | Unsupported:
+    if "{%" in query.text:
+        reason = "a query with `{% %}` cannot be kept safe from the values in it"
+        return Unsupported(reason, "use placeholders only")
+    body = compile_sparql(query, media_type, binder)
+    if all(isinstance(piece, str) or piece.template.is_constant for piece in body.pieces):
+        return FixedBody(body.render({}, {}) or b"", media_type)
+    return body
 
 
 def _from_arguments(
@@ -267,12 +338,12 @@ def _form(
     return _value(data, fields, content_type, form_bytes, binder)
 
 
-def _text(text: Scalar, content_type: str, binder: Binder) -> BodyPlan:
+def _text(text: Scalar, content_type: str, binder: Binder, kind: str = "") -> BodyPlan:
     base = _base(content_type)
     escape: Callable[[str], str] | None = None
     if base == FORM:
         escape = _form_text
-    elif base.endswith(("xml", "html")):
+    elif kind == "xml" or base.endswith(("xml", "html")):
         escape = xml_text
     template = binder.text(text)
     if template.is_constant:
@@ -305,21 +376,6 @@ def _shape(node: Node) -> str:
 def _fields(fields: tuple[Placed, ...], scope: Scope) -> JsonObject:
     values = ((item.name, item.source.get(scope)) for item in fields)
     return {name: value for name, value in values if value is not MISSING}
-
-
-def form_bytes(value: JsonValue) -> bytes:
-    """Return `a=1&b=2`: lists repeat the name, null is left out.
-
-    Raises: InputError if the value is no object.
-    """
-    if not isinstance(value, dict):
-        raise InputError(message="a form is made of named fields, so it must be an object")
-    pairs = (
-        pair
-        for name, item in value.items()
-        for pair in query_pairs(percent_encode(name, name, "body"), name, item)
-    )
-    return "&".join(pairs).encode()
 
 
 def _form_text(text: str) -> str:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from naftiko.consumes.http.answers import compile_answer
 from naftiko.consumes.http.authentication import (
     NO_AUTHENTICATION,
+    PROVEN,
     SIGNED,
     AuthenticationPlan,
     compile_authentication,
     type_of,
 )
+from naftiko.consumes.http.authenticator import Authenticator, Signing
 from naftiko.consumes.http.base_uri import BaseUri, compile_base_uri
 from naftiko.consumes.http.binder import Binder, FromArgument, Given
 from naftiko.consumes.http.body import BodyPlan, Unsupported, compile_body
 from naftiko.consumes.http.encoding import header_text, percent_encode
+from naftiko.consumes.http.multipart import MultipartBody
 from naftiko.consumes.http.operation import HttpOperation, RefusedOperation
 from naftiko.consumes.http.parameters import (
     Placed,
@@ -26,9 +30,9 @@ from naftiko.consumes.http.parameters import (
 )
 from naftiko.consumes.http.paths import ParsedPath, Slot, parse_path
 from naftiko.consumes.http.request import RequestPlan
+from naftiko.consumes.http.shared import EXCHANGED, SharedAuthenticators
 from naftiko.consumes.http.source import OperationSource, timeout_s
 from naftiko.consumes.http.variables import host_variable, is_aws_host
-from naftiko.consumes.sigv4 import Signer
 from naftiko.consumes.transport import Transport
 from naftiko.errors import InputError
 from naftiko.model.parameters import InputParameter
@@ -36,22 +40,26 @@ from naftiko.plan.ports import ClientContext, Parameter
 from naftiko.values import MISSING, JsonObject
 
 DEFAULT_TIMEOUT_S = 30.0
-PASSED_THROUGH = frozenset({"binary", "raw", "text"})
-"""Formats whose bytes go on as they are, which is all there is to do."""
 
 _METHOD = re.compile(r"[A-Z]{1,20}")
 
 
 def compile_operation(
-    source: OperationSource, context: ClientContext, transport: Transport
+    source: OperationSource,
+    context: ClientContext,
+    transport: Transport,
+    shared: SharedAuthenticators | None = None,
 ) -> HttpOperation | RefusedOperation:
     """Compile an operation. What is wrong goes to the context's problems.
+
+    `shared` holds the tokens and nonces that the operations of an API have in common.
 
     Raises: ExpressionError.
     """
     parameters = source.parameters(context)
     constants = constants_of(parameters, context)
-    return _Compiler(source, context, transport, parameters, constants).compile()
+    shared = SharedAuthenticators(context, transport) if shared is None else shared
+    return _Compiler(source, context, transport, parameters, constants, shared).compile()
 
 
 class _Compiler:
@@ -64,6 +72,7 @@ class _Compiler:
         transport: Transport,
         parameters: tuple[InputParameter, ...],
         constants: JsonObject,
+        shared: SharedAuthenticators,
     ) -> None:
         self._source = source
         self._operation = source.operation
@@ -71,6 +80,7 @@ class _Compiler:
         self._transport = transport
         self._parameters = parameters
         self._constants = constants
+        self._shared = shared
         self._binder = Binder(context=context, constants=constants)
 
     def compile(self) -> HttpOperation | RefusedOperation:
@@ -139,13 +149,18 @@ class _Compiler:
             self._context.problems.warn("path-fragment", message, scalar.location)
         return path
 
-    def _authentication(self, base: BaseUri) -> tuple[AuthenticationPlan, Signer | None] | None:
+    def _authentication(
+        self, base: BaseUri
+    ) -> tuple[AuthenticationPlan, Authenticator | None] | None:
         declared = self._source.consumes.authentication
         if declared is not None and type_of(declared) in SIGNED:
             from naftiko.consumes.http.signing import compile_signer
 
             signer = compile_signer(declared, base, self._binder)
-            return None if signer is None else (NO_AUTHENTICATION, signer)
+            return None if signer is None else (NO_AUTHENTICATION, Signing(signer))
+        if declared is not None and type_of(declared) in EXCHANGED:
+            authenticator = self._shared.find(declared, self._binder)
+            return None if authenticator is None else (PROVEN, authenticator)
         plan = compile_authentication(declared, self._binder)
         return None if plan is None else (plan, None)
 
@@ -171,12 +186,14 @@ class _Compiler:
         base: BaseUri,
         path: ParsedPath,
         placed: tuple[Placed, ...],
-        authentication: tuple[AuthenticationPlan, Signer | None],
+        authentication: tuple[AuthenticationPlan, Authenticator | None],
         body: BodyPlan,
     ) -> HttpOperation:
-        plan, signer = authentication
+        plan, authenticator = authentication
         taken = {item.name for item in placed}
-        placed = tuple(item for item in placed if not _is_open_content_type(item))
+        # The boundary of its parts stands in the media type, so that no fixed one can be right.
+        is_own_type = _is_content_type if isinstance(body, MultipartBody) else _is_open_content_type
+        placed = tuple(item for item in placed if not is_own_type(item))
         arguments = self._arguments(base, path, placed)
         template = base.path(path.pieces)
         origin = base.constant_origin
@@ -216,8 +233,9 @@ class _Compiler:
             request=request,
             transport=self._transport,
             timeout_s=timeout_s(self._source, self._context.problems) or DEFAULT_TIMEOUT_S,
-            parse_json=self._parses_json(),
-            signer=signer,
+            parse_json=self._operation.output_raw_format == "json",
+            answer=compile_answer(self._operation, self._source.address, self._context),
+            authenticator=authenticator,
         )
 
     @property
@@ -271,18 +289,6 @@ class _Compiler:
             self._context.problems.error("invalid-header", error.message, item.declared.location)
             return []
 
-    def _parses_json(self) -> bool:
-        format_ = self._operation.output_raw_format.lower()
-        if format_ == "json" or format_ in PASSED_THROUGH:
-            return format_ == "json"
-        self._context.problems.warn(
-            "unsupported-format",
-            f"`outputRawFormat: {format_}` is not converted by this version; answers of "
-            f"`{self._source.address}` pass through as they are",
-            self._operation.location,
-        )
-        return False
-
     def _refuse_outside(self, base: BaseUri) -> RefusedOperation:
         reason = f"the sandbox has nothing in place of `{base.text}`, and calls must not leave it"
         location = self._source.consumes.base_uri.location
@@ -297,12 +303,15 @@ class _Compiler:
     def _refuse_body(self, body: Unsupported) -> RefusedOperation:
         declared = self._operation.body
         location = declared.location if declared else self._operation.location
+        if declared and declared.type_location and body.about_type:
+            location = declared.type_location
         self._context.problems.warn(
             "unsupported-body",
             f"{body.reason}, so calls to `{self._source.address}` are refused",
             location,
+            body.hint,
         )
-        return self._source.refused("unsupported-body", body.reason)
+        return self._source.refused("unsupported-body", body.reason, body.hint)
 
 
 def _known_host(base: BaseUri) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 import re
 from collections.abc import Iterator
@@ -106,19 +107,67 @@ def json_string_text(text: str) -> str:
     return json_bytes(text)[1:-1].decode()
 
 
+def utf8(name: str, text: str) -> bytes:
+    """Return a text as UTF-8; `name` is for the error.
+
+    Raises: InputError for a lone surrogate.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise bad_value(name, "body", "holds half of a surrogate pair, which is no text") from None
+
+
+def base64_bytes(name: str, value: JsonValue) -> bytes:
+    """Return the bytes that base64 stands for, in its usual or its URL alphabet. RFC 4648.
+
+    Raises: InputError.
+    """
+    text = "".join(value.split()) if isinstance(value, str) else "not a text"
+    usual = text.replace("-", "+").replace("_", "/")
+    try:
+        return binascii.a2b_base64(usual + "=" * (-len(usual) % 4), strict_mode=True)
+    except (ValueError, UnicodeError):
+        raise bad_value(name, "body", "is no base64 text") from None
+
+
+def form_bytes(value: JsonValue) -> bytes:
+    """Return `a=1&b=2`: lists repeat the name, null is left out.
+
+    Raises: InputError if the value is no object.
+    """
+    if not isinstance(value, dict):
+        raise InputError(message="a form is made of named fields, so it must be an object")
+    pairs = (
+        pair
+        for name, item in value.items()
+        for pair in query_pairs(percent_encode(name, name, "body"), name, item)
+    )
+    return "&".join(pairs).encode()
+
+
 def xml_text(text: str) -> str:
-    """Return a text as XML character data, safe in attributes too."""
+    """Return a text as XML character data, safe in attributes too; blanks survive reading.
+
+    Raises: InputError for characters that no XML text can hold. XML 1.0, section 2.2.
+    """
+    if _NOT_XML.search(text):
+        raise bad_value("body", "body", "holds characters that XML cannot carry")
     for char, entity in _XML_ENTITIES:
         text = text.replace(char, entity)
     return text
 
 
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _XML_ENTITIES = (
     ("&", "&amp;"),
     ("<", "&lt;"),
     (">", "&gt;"),
     ('"', "&quot;"),
     ("'", "&apos;"),
+    ("\r", "&#13;"),
+    ("\n", "&#10;"),
+    ("\t", "&#9;"),
 )
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
+from naftiko.consumes.http.answers import Answer, BinaryAnswer
+from naftiko.consumes.http.authenticator import Authenticator
 from naftiko.consumes.http.faults import run_error, settings_error
 from naftiko.consumes.http.request import HttpRequest, RequestPlan
 from naftiko.consumes.http.response import read_response
-from naftiko.consumes.sigv4 import Signer
 from naftiko.consumes.transport import (
     ConnectionBrokenError,
     HttpResponse,
+    ResponseTooLargeError,
     Transport,
     TransportError,
 )
@@ -20,6 +24,8 @@ from naftiko.errors import ConsumedError, DeadlineError, StartError
 from naftiko.plan.ports import Effect, Parameter, Result
 from naftiko.plan.run import Run
 from naftiko.values import JsonSchema, JsonValue
+
+T = TypeVar("T")
 
 MAX_REDIRECTS = 5
 
@@ -42,7 +48,7 @@ def effect_of(method: str) -> Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpOperation:
-    """A `ClientOperation` over HTTP; `signer` signs each request, where that is asked for."""
+    """A `ClientOperation` over HTTP; `authenticator` proves what fixed headers cannot."""
 
     address: str
     description: str
@@ -51,7 +57,8 @@ class HttpOperation:
     transport: Transport
     timeout_s: float
     parse_json: bool
-    signer: Signer | None = None
+    answer: Answer | None = None
+    authenticator: Authenticator | None = None
 
     @property
     def open_arguments(self) -> bool:
@@ -71,9 +78,11 @@ class HttpOperation:
     def explain(self) -> Sequence[str]:
         """Return what is sent and how the answer is read; no secrets."""
         lines = list(self.request.explain())
-        if self.signer is not None:
-            lines[-1] = f"authentication: {self.signer.explain()}"
+        if self.authenticator is not None:
+            lines[-1] = f"authentication: {self.authenticator.explain()}"
         answer = "JSON" if self.parse_json else "bytes, passed through"
+        if self.answer is not None:
+            answer = self.answer.explain()
         return [*lines, f"timeout: {self.timeout_s:g} s", f"reads: {answer}"]
 
     async def call(self, arguments: Mapping[str, JsonValue], run: Run) -> Result:
@@ -81,26 +90,62 @@ class HttpOperation:
 
         Raises: InputError, ConsumedError, DeadlineError.
         """
-        request = self.request.render(arguments)
-        signer = self.signer
-        if signer is not None:
-            method, url, headers, body = request.method, request.url, request.headers, request.body
-            signed = await signer.sign(method, url, headers, body)
-            request = HttpRequest(method, url, signed, body)
-        response = await self._send(request, run)
-        if response.status in _REDIRECTS and request.method in _SAFE_METHODS and signer is None:
+        return await self.send(self.request.render(arguments), run)
+
+    async def send(self, request: HttpRequest, run: Run) -> Result:
+        """Send a rendered request once and read the answer, as `call` does.
+
+        Raises: ConsumedError, DeadlineError.
+        """
+        authenticator = self.authenticator
+        if authenticator is None:
+            response = await self._send(request, run)
+        else:
+            response = await self._send_proven(request, authenticator, run)
+        if response.status in _REDIRECTS and request.method in _SAFE_METHODS:
             response = await self._follow(request, response, run)
-        return read_response(response, parse_json=self.parse_json)
+        if self.answer is None:
+            result = read_response(response, parse_json=self.parse_json)
+        else:
+            result = self.answer.read(response)
+        result.received = response.headers
+        return result
 
     async def _follow(self, request: HttpRequest, response: HttpResponse, run: Run) -> HttpResponse:
         """Follow redirects while they stay on the same origin, so that no secret leaves it."""
+        authenticator = self.authenticator
+        if authenticator is not None and not authenticator.follows_redirects:
+            return response
         for _ in range(MAX_REDIRECTS):
             target = _target(request.url, response)
             if target is None:
                 return response
             request = HttpRequest(request.method, target, request.headers, None)
-            response = await self._send(request, run)
+            if authenticator is None:
+                response = await self._send(request, run)
+            else:
+                response = await self._send_proven(request, authenticator, run)
         return response
+
+    async def _send_proven(
+        self, request: HttpRequest, authenticator: Authenticator, run: Run
+    ) -> HttpResponse:
+        """Send with proof of who calls; once more where the API asks for another proof."""
+        proven = await self._within(authenticator.apply(request), run)
+        response = await self._send(proven, run)
+        again = await self._within(authenticator.challenge(response, proven), run)
+        return response if again is None else await self._send(again, run)
+
+    async def _within(self, work: Coroutine[object, object, T], run: Run) -> T:
+        """Await what comes before or between requests, as long as the call may take."""
+        remaining_s = run.remaining_s()
+        limit_s = self.timeout_s if remaining_s is None else min(remaining_s, self.timeout_s)
+        try:
+            async with asyncio.timeout(limit_s):
+                return await work
+        except TimeoutError:
+            message = f"`{self.address}` found no time to prove who calls within {limit_s:g} s"
+            raise DeadlineError(message=message, details={"operation": self.address}) from None
 
     async def _send(self, request: HttpRequest, run: Run) -> HttpResponse:
         timeout_s = self.timeout_s
@@ -109,23 +154,34 @@ class HttpOperation:
             if remaining_s <= 0:
                 raise DeadlineError(message=f"no time was left to call `{self.address}`")
             timeout_s = remaining_s
+        limit = None if self.answer is None else self.answer.max_bytes(run)
         try:
-            return await self._try(request, timeout_s)
+            return await self._try(request, timeout_s, limit)
+        except ResponseTooLargeError as error:
+            if limit is not None and isinstance(self.answer, BinaryAnswer):
+                raise self.answer.too_large(limit) from error
+            raise run_error(error, self.address, timeout_s, method=request.method) from error
         except TransportError as error:
             raise run_error(error, self.address, timeout_s, method=request.method) from error
         except StartError as error:
             raise settings_error(error) from error
 
-    async def _try(self, request: HttpRequest, timeout_s: float) -> HttpResponse:
+    async def _try(
+        self, request: HttpRequest, timeout_s: float, max_body_bytes: int | None
+    ) -> HttpResponse:
         """Send; once more where a read met a connection that the peer had just closed."""
         send = self.transport.send
         method, url, headers, body = request.method, request.url, request.headers, request.body
         try:
-            return await send(method, url, headers, body, timeout_s=timeout_s)
+            return await send(
+                method, url, headers, body, timeout_s=timeout_s, max_body_bytes=max_body_bytes
+            )
         except ConnectionBrokenError as error:
             if method not in _SAFE_METHODS or error.phase != "response":
                 raise
-        return await send(method, url, headers, body, timeout_s=timeout_s)
+        return await send(
+            method, url, headers, body, timeout_s=timeout_s, max_body_bytes=max_body_bytes
+        )
 
 
 def _target(url: str, response: HttpResponse) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from naftiko.consumes.http.authentication import AuthenticationPlan
 from naftiko.consumes.http.base_uri import BaseUri
-from naftiko.consumes.http.body import BodyPlan
+from naftiko.consumes.http.body import BodyPlan, content_type_of
 from naftiko.consumes.http.encoding import cookie_text, header_text, query_pairs
 from naftiko.consumes.http.parameters import Placed
 from naftiko.consumes.http.paths import FixedQuery, PathTemplate, Scope
@@ -107,7 +107,7 @@ class RequestPlan:
             if cookies:
                 yield "Cookie", "; ".join(cookies)
         if body is not None and not self.declares_content_type:
-            yield "Content-Type", self.body.media_type
+            yield "Content-Type", content_type_of(self.body, body)
         for header in self.authentication.headers:
             yield header.name, header.text(scope)
 

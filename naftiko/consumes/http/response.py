@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Protocol
@@ -11,6 +9,7 @@ from typing import Protocol
 import orjson
 
 from naftiko.errors import ConsumedError
+from naftiko.formats.charset import codec_of
 from naftiko.plan.ports import Result
 from naftiko.values import MISSING, JsonValue, Missing
 
@@ -19,12 +18,6 @@ MAX_JSON_VALUES = 2_000_000
 _LARGE = 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
-_CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:+-]{1,40})", re.IGNORECASE)
-_CHARSETS = (
-    *("iso8859", "latin", "cp", "mac", "koi8", "utf-16", "utf-32"),
-    *("gb", "big5", "euc", "shift", "iso2022", "johab", "tis"),
-)
-"""How the names of codecs begin that stand for charsets other than UTF-8."""
 _PASSED_ON = ("retry-after",)
 _PASSED_ON_MOVED = ("retry-after", "location")
 """Without these a caller cannot act on the status. Other headers stay behind."""
@@ -62,13 +55,7 @@ def read_response(response: Response, *, parse_json: bool) -> Result:
     media_type = headers.get("content-type") or ""
     value: JsonValue | Missing = MISSING
     if parse_json and body and is_json(media_type, body):
-        if len(body) > _LARGE and body.count(b",") > MAX_JSON_VALUES:
-            raise ConsumedError(
-                code="response-too-large",
-                message=f"the answer holds more than {MAX_JSON_VALUES} JSON values",
-                hint="ask for less of it",
-            )
-        value = _parse(body, media_type)
+        value = _parse_json(body, media_type)
     passed = _PASSED_ON_MOVED if 300 <= status < 400 else _PASSED_ON
     return Result(
         value=value,
@@ -94,7 +81,17 @@ def is_json(media_type: str, body: bytes) -> bool:
     return body.lstrip()[:1] in (b"{", b"[")
 
 
-def _parse(body: bytes, media_type: str) -> JsonValue | Missing:
+def parse_json(body: bytes, media_type: str) -> JsonValue | Missing:
+    """Return the JSON in a body, MISSING where it is none.
+
+    Raises: ConsumedError for more than 2,000,000 commas.
+    """
+    if len(body) > _LARGE and body.count(b",") > MAX_JSON_VALUES:
+        raise ConsumedError(
+            code="response-too-large",
+            message=f"the answer holds more than {MAX_JSON_VALUES} JSON values",
+            hint="ask for less of it",
+        )
     try:
         text = body if "charset" not in media_type.lower() else _utf8(body, media_type)
         value: JsonValue = orjson.loads(text.removeprefix(_BOM))
@@ -103,20 +100,12 @@ def _parse(body: bytes, media_type: str) -> JsonValue | Missing:
     return value
 
 
+_parse_json = parse_json  # `read_response` has a parameter of that name
+
+
 def _utf8(body: bytes, media_type: str) -> bytes:
-    match = _CHARSET.search(media_type)
-    codec = _codec(match.group(1)) if match else None
+    codec = codec_of(media_type)
     return body if codec is None else body.decode(codec).encode()
-
-
-@lru_cache(maxsize=64)
-def _codec(name: str) -> str | None:
-    """Return the Python codec of a charset; None for UTF-8 and for what is no charset, as zlib."""
-    try:
-        found = codecs.lookup(name).name
-    except LookupError:
-        return None
-    return found if found.startswith(_CHARSETS) else None
 
 
 @lru_cache(maxsize=256)

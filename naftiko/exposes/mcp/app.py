@@ -70,6 +70,7 @@ class McpApp:
     def __init__(self, built: BuiltServer, *, guard: Guard, auth: ServerAuth | None) -> None:
         """Compile the checks; nothing runs yet."""
         self.server = built.server
+        self.built = built
         self._guard = guard
         self._passes = authenticator(auth)
         wanted = challenge(auth, built.server.name) if auth else ""
@@ -83,10 +84,12 @@ class McpApp:
 
     def drain(self) -> None:
         """End idle event streams: to be called on the signal, before waiting for connections."""
+        self.built.changes.close()
         self._sessions.drain()
 
     async def stop(self) -> None:
         """End all sessions. The app may be started again."""
+        self.built.changes.close()
         await self._sessions.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import traceback
+from base64 import b64encode
 from collections.abc import Mapping
 
+import orjson
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
 from naftiko.errors import RunError, ShapingError
-from naftiko.exposes.mcp.responses import Wire, answer, error_answer, internal_error
+from naftiko.exposes.mcp.peer import NOBODY, Peer
+from naftiko.exposes.mcp.questions import CannotAskError
+from naftiko.exposes.mcp.responses import answer, error_answer, internal_error
 from naftiko.exposes.mcp.tools import ToolTable
+from naftiko.exposes.mcp.wire import Wire
+from naftiko.plan.content import Content
 from naftiko.plan.masking import Masker
-from naftiko.plan.run import Progress, Run
-from naftiko.values import JsonValue
+from naftiko.plan.ports import Result
+from naftiko.plan.run import Run, Suspended
+from naftiko.values import JsonObject, JsonValue, Missing
 
 logger = logging.getLogger("naftiko.exposes.mcp")
 
@@ -28,37 +36,91 @@ class ToolCaller:
         self._masker = masker
 
     async def call(
-        self,
-        name: str,
-        arguments: Mapping[str, JsonValue] | None,
-        progress: Progress | None = None,
+        self, name: str, arguments: Mapping[str, JsonValue] | None, peer: Peer | None = None
     ) -> Wire:
         """Check the arguments, run the plan, and answer; every failure is an `isError` result.
 
-        Cancelling the caller's scope cancels the plan and with it the consumed call.
+        A run that has to ask a modern caller answers `resultType: input_required`. Cancelling the
+        caller's scope cancels the plan and with it the consumed call.
 
-        Raises: MCPError (-32602) where no tool has that name.
+        Raises: MCPError: -32602 where no tool has that name, -32021 where the caller cannot be
+            asked what the tool has to ask.
         """
         tool = self.tools.get(name)
         if tool is None:
             raise MCPError(code=INVALID_PARAMS, message=self.tools.unknown(name))
+        peer = peer or NOBODY
         run: Run | None = None
         try:
             inputs = tool.operation.inputs.check(dict(arguments or {}))
-            run = Run(inputs=inputs, progress=progress)
+            run = peer.run(inputs)
             result = await tool.operation.plan.run(run)
-            return answer(tool, result, self._masker)
+            wire = answer(tool, result, self._masker)
+            if tool.operation.content is not None and not wire["isError"]:
+                await result.decoded()
+                wire["content"] = rendered(tool.operation.content, run, result)
+            return wire
+        except Suspended as suspended:
+            assert run is not None
+            return self._ask(suspended, run, peer)
         except RunError as error:
-            return error_answer(error, self._masker)
+            return self._failed(error, peer)
+        except MCPError:
+            raise
         except RecursionError:  # a consumed API can nest its answer as it likes
             deep = ShapingError(message=f"the answer of `{name}` nests too deep to be passed on")
             return error_answer(deep, self._masker)
         except Exception:  # noqa: BLE001  # a bug of ours: the log has it, the caller only the id
-            request_id = run.request_id if run else Run(inputs={}).request_id
-            logger.error(  # not `exception`: the traceback is masked before it is logged
-                "request %s: tool `%s` failed\n%s",
-                request_id,
-                name,
-                self._masker(traceback.format_exc()),
-            )
-            return internal_error(request_id)
+            return self._bug(name, run)
+
+    def _failed(self, error: RunError, peer: Peer) -> Wire:
+        if isinstance(error, CannotAskError) and peer.dialogue is not None:
+            raise error.to_protocol() from error  # 2026-07-28 has an error of its own for it
+        return error_answer(error, self._masker)
+
+    def _bug(self, name: str, run: Run | None) -> Wire:
+        request_id = run.request_id if run else Run(inputs={}).request_id
+        logger.error(  # not `exception`: the traceback is masked before it is logged
+            "request %s: tool `%s` failed\n%s",
+            request_id,
+            name,
+            self._masker(traceback.format_exc()),
+        )
+        return internal_error(request_id)
+
+    def _ask(self, suspended: Suspended, run: Run, peer: Peer) -> Wire:
+        try:
+            return peer.suspended(suspended.questions, run, self._masker)
+        except RunError as error:
+            return error_answer(error, self._masker)
+
+
+def content_scope(run: Run, result: Result) -> JsonObject:
+    """Return what content is rendered over: inputs, outputs of steps, `result`.
+
+    Bytes that are neither JSON nor text are Base64 text.
+    """
+    scope: JsonObject = {**run.inputs, **run.outputs}
+    if not isinstance(result.value, Missing):
+        scope["result"] = result.value
+    elif result.raw is not None:
+        scope["result"] = _read(result.raw, result.media_type)
+    return scope
+
+
+def _read(raw: bytes, media_type: str) -> JsonValue:
+    if "json" in media_type:
+        with contextlib.suppress(orjson.JSONDecodeError):
+            value: JsonValue = orjson.loads(raw)
+            return value
+    if media_type.startswith("text/"):
+        return raw.decode("utf-8", "replace")
+    return b64encode(raw).decode("ascii")
+
+
+def rendered(content: Content, run: Run, result: Result) -> list[JsonValue]:
+    """Render content over a run that is done.
+
+    Raises: ShapingError.
+    """
+    return content.render(content_scope(run, result))

@@ -7,20 +7,19 @@ Wire form: `{"content": [...], "structuredContent": {...}, "isError": false, "re
 from __future__ import annotations
 
 import json
+import uuid
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any, TypeAlias, cast
+from typing import cast
 
 import orjson
 
 from naftiko.errors import InputError, RunError
 from naftiko.exposes.mcp.tools import WRAPPER, PublishedTool
+from naftiko.exposes.mcp.wire import Wire
 from naftiko.plan.masking import Masker, mask_json
 from naftiko.plan.ports import Result
 from naftiko.values import JsonObject, JsonValue, Missing
-
-Wire: TypeAlias = "dict[str, Any]"
-"""A JSON object on its way to the SDK, which takes `dict[str, Any]`."""
 
 _TEXT_TYPES = frozenset(
     {
@@ -197,7 +196,7 @@ def _binary_block(tool: PublishedTool, raw: bytes, media_type: str) -> JsonObjec
     kind = media_type.partition("/")[0]
     if kind in ("image", "audio"):
         return {"type": kind, "data": data, "mimeType": media_type}
-    uri = f"naftiko://result/{tool.name}"
+    uri = f"naftiko://transient/{tool.namespace}/{tool.name}/{uuid.uuid4().hex}"
     return {"type": "resource", "resource": {"uri": uri, "mimeType": media_type, "blob": data}}
 
 
@@ -228,6 +227,11 @@ def _decode(raw: bytes, charset: str) -> str:
         return raw.decode(charset, "replace")
     except LookupError:
         return raw.decode("utf-8", "replace")
+
+
+def dump(value: JsonValue) -> str:
+    """Return a value as compact JSON, whatever JSON cannot carry replaced."""
+    return orjson.dumps(_clean(value)).decode()
 
 
 def _dump(value: JsonValue) -> tuple[JsonValue, str]:

@@ -18,6 +18,7 @@ from mcp_types import INVALID_REQUEST
 from naftiko.exposes.mcp.asgi import AsgiMessage, Inbound, Receive, Scope, Send, send_body
 from naftiko.exposes.mcp.jsonrpc import error_body
 from naftiko.exposes.mcp.server import BuiltServer
+from naftiko.exposes.mcp.streams import RecentEvents
 
 MAX_SESSIONS = 2_000
 """Sessions open at once; one more is refused with 503."""
@@ -33,6 +34,7 @@ class Sessions:
     def __init__(self, built: BuiltServer) -> None:
         """Start nothing yet."""
         self._server = built.server
+        self._retry_ms = built.options.retry_ms
         self._pending: set[tuple[str, str]] = set()
         self._draining = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -48,8 +50,13 @@ class Sessions:
             return
         self._draining, self._stopping = asyncio.Event(), asyncio.Event()
         self._pending = set()
+        retry_ms = self._retry_ms
         manager = StreamableHTTPSessionManager(
-            self._server, session_idle_timeout=SESSION_IDLE_S, max_sessions=MAX_SESSIONS
+            self._server,
+            session_idle_timeout=SESSION_IDLE_S,
+            max_sessions=MAX_SESSIONS,
+            event_store=None if retry_ms is None else RecentEvents(),
+            retry_interval=retry_ms,
         )
         ready = asyncio.Event()
         self._task = asyncio.create_task(_keep(manager, ready, self._stopping))

@@ -11,7 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from mcp.server.connection import Connection
+from mcp.server.context import ServerRequestContext
 from mcp.server.runner import modern_error_data, serve_one
+from mcp.server.session import ServerSession
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
     MCP_PROTOCOL_VERSION_HEADER,
@@ -21,13 +23,17 @@ from mcp.shared.inbound import (
     unsupported_protocol_version_rejection,
     validate_mcp_param_headers,
 )
-from mcp_types import INVALID_REQUEST, SERVER_INFO_META_KEY
+from mcp_types import INVALID_REQUEST, LOG_LEVEL_META_KEY, SERVER_INFO_META_KEY
 from mcp_types.methods import validate_client_request
 
 from naftiko.exposes.mcp.asgi import Inbound, send_body
 from naftiko.exposes.mcp.exchange import PING_INTERVAL_S, Exchange
 from naftiko.exposes.mcp.jsonrpc import Message, RequestId, error_body, result_body
+from naftiko.exposes.mcp.peer import LEVELS, Dialogue, Peer
 from naftiko.exposes.mcp.server import BuiltServer
+from naftiko.plan.masking import mask_json
+from naftiko.plan.run import Log
+from naftiko.values import JsonValue
 
 
 class Stateless:
@@ -38,6 +44,8 @@ class Stateless:
         self._ping_interval_s = ping_interval_s
         self._server = built.server
         self._caller = built.caller
+        self._boundary = built.boundary
+        self._masker = built.masker
         self._stamp = {SERVER_INFO_META_KEY: built.server.server_info_stamp}
 
     async def serve(self, inbound: Inbound) -> None:
@@ -52,6 +60,10 @@ class Stateless:
             return
         route = classify_inbound_request(message.body, headers=inbound.headers)
         if isinstance(route, InboundModernRoute):
+            if message.method == "subscriptions/listen" and not inbound.streams:
+                text = "the answer is an event stream; `Accept` must allow text/event-stream"
+                await send_body(inbound.send, 406, error_body(INVALID_REQUEST, text, message.id))
+                return
             rejection = self._mismatched_parameter(inbound)
             if rejection is None:
                 await self._answer(inbound, message.id, route)
@@ -89,8 +101,8 @@ class Stateless:
     async def _run(
         self, message: Message, exchange: Exchange, route: InboundModernRoute
     ) -> dict[str, Any]:
-        if message.method == "tools/call" and not self._server.middleware:
-            return await self._call_tool(message, exchange, route.protocol_version)
+        if message.method == "tools/call" and self._is_short(message.params or {}):
+            return await self._call_tool(message, exchange, route)
         return await serve_one(
             self._server,
             exchange,
@@ -102,8 +114,18 @@ class Stateless:
             lifespan_state={},
         )
 
+    def _is_short(self, params: dict[str, Any]) -> bool:
+        """Whether nothing but the call itself is between the request and its answer.
+
+        What a client brings back is unsealed by the SDK's middleware, and a user's is run.
+        """
+        if "requestState" in params or "inputResponses" in params:
+            return False
+        middleware = self._server.middleware
+        return not middleware or (len(middleware) == 1 and middleware[0] is self._boundary)
+
     async def _call_tool(
-        self, message: Message, exchange: Exchange, version: str
+        self, message: Message, exchange: Exchange, route: InboundModernRoute
     ) -> dict[str, Any]:
         """Call a tool without the SDK's dispatch, which costs more than most calls.
 
@@ -111,11 +133,59 @@ class Stateless:
         builds no other. A test holds both ways to the same answers.
         """
         params = message.params or {}
-        validate_client_request("tools/call", version, params)
-        progress = None if exchange.progress_token is None else exchange.progress
-        result = await self._caller.call(params["name"], params.get("arguments"), progress)
+        validate_client_request("tools/call", route.protocol_version, params)
+        talk = Dialogue(route.client_capabilities, {})
+        level = params["_meta"].get(LOG_LEVEL_META_KEY)
+        peer = Peer(
+            progress=None if exchange.progress_token is None else exchange.progress,
+            log=None if level is None else self._log(level, exchange),
+            ask=talk.ask,
+            dialogue=talk,
+        )
+        result = await self._caller.call(params["name"], params.get("arguments"), peer)
+        if result["resultType"] == "input_required":
+            result = await self._sealed(params, exchange, route, result)
         result["_meta"] = self._stamp
         return result
+
+    def _log(self, level: str, exchange: Exchange) -> Log:
+        """Return what sends log messages from a level on; the SDK knows the level for one."""
+        wanted = frozenset(LEVELS[LEVELS.index(level) :])
+
+        async def log(level: str, data: JsonValue, logger: str) -> None:
+            if level in wanted:
+                shown: dict[str, Any] = {"level": level, "data": mask_json(data, self._masker)}
+                if logger:
+                    shown["logger"] = logger
+                await exchange.notify("notifications/message", shown)
+
+        return log
+
+    async def _sealed(
+        self,
+        params: dict[str, Any],
+        exchange: Exchange,
+        route: InboundModernRoute,
+        result: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Seal the state of a first round; later rounds come the SDK's way."""
+        connection = Connection.from_envelope(
+            route.protocol_version, route.client_info, route.client_capabilities
+        )
+        ctx: ServerRequestContext[Any, Any] = ServerRequestContext(
+            session=ServerSession(exchange, connection),
+            lifespan_context={},
+            protocol_version=route.protocol_version,
+            method="tools/call",
+            params=params,
+        )
+
+        async def answered(_ctx: object) -> dict[str, Any]:
+            return result
+
+        sealed = await self._boundary(ctx, answered)
+        assert isinstance(sealed, dict)
+        return sealed
 
 
 async def _acknowledge(inbound: Inbound) -> None:

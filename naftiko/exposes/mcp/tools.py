@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -40,6 +40,7 @@ class PublishedTool:
     """
 
     name: str
+    namespace: str
     operation: OperationPlan
     input_schema: JsonObject
     output_schema: JsonObject | None
@@ -52,12 +53,24 @@ class ToolTable:
 
     def __init__(self, plan: McpAdapterPlan, masker: Masker) -> None:
         """Publish every operation of the plan and build its validator."""
+        self._namespace = plan.namespace
+        self._masker = masker
         self._tools: dict[str, PublishedTool] = {}
-        for operation in plan.tools:
+        self.definitions: list[Tool] = []
+        self.publish(plan.tools)
+
+    def publish(self, operations: Iterable[OperationPlan]) -> None:
+        """Put these tools in the place of those there are, at once for every caller.
+
+        Whoever publishes says so to the clients: `Changes.list_changed("tools")`.
+        """
+        tools: dict[str, PublishedTool] = {}
+        for operation in operations:
             operation.inputs.prepare()
-            name = _free_name(safe_name(operation.name), self._tools)
-            self._tools[name] = _publish(name, operation)
-        self.definitions: list[Tool] = [_definition(tool, masker) for tool in self._tools.values()]
+            name = _free_name(safe_name(operation.name), tools)
+            tools[name] = _publish(name, self._namespace, operation)
+        definitions = [_definition(tool, self._masker) for tool in tools.values()]
+        self._tools, self.definitions = tools, definitions
 
     def __iter__(self) -> Iterator[PublishedTool]:
         """Yield the tools."""
@@ -97,7 +110,7 @@ def _free_name(name: str, taken: Mapping[str, object]) -> str:
     return candidate
 
 
-def _publish(name: str, operation: OperationPlan) -> PublishedTool:
+def _publish(name: str, namespace: str, operation: OperationPlan) -> PublishedTool:
     schema = input_object_schema(operation.inputs.schema)
     fault = find_invalid_x_mcp_header(schema)
     if fault is not None:
@@ -105,6 +118,7 @@ def _publish(name: str, operation: OperationPlan) -> PublishedTool:
     output_schema, wraps = output_object_schema(operation.output_schema)
     return PublishedTool(
         name=name,
+        namespace=namespace,
         operation=operation,
         input_schema=schema,
         output_schema=output_schema,

@@ -23,10 +23,12 @@ from naftiko.exposes.problem import (
     send_answer,
 )
 from naftiko.exposes.rest.body import MAX_BODY_BYTES, DisconnectedError, has_body, read_json
+from naftiko.exposes.rest.forward import Forwarding, forward
 from naftiko.exposes.rest.inputs import InputReader
 from naftiko.exposes.rest.pages import Pages
 from naftiko.exposes.rest.responses import mask_answer, result_answer
 from naftiko.exposes.rest.router import MAX_PATH_BYTES, Router, plain_path, variables
+from naftiko.exposes.rest.stream import StreamAnswer, send_stream, stream_answer
 from naftiko.exposes.rest.sweep import Sweeper
 from naftiko.model.capability import Info
 from naftiko.plan.masking import Masker
@@ -85,15 +87,23 @@ class _Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Leaf:
-    """What a path leads to: an endpoint for each method."""
+    """What a path leads to: an endpoint for each method, and where the other methods go."""
 
     path: str
     endpoints: dict[str, _Endpoint]
+    forwards: list[Forwarding]
 
     @property
     def allow(self) -> bytes:
         """The value of `Allow`: "GET, HEAD, OPTIONS"."""
-        return ", ".join(sorted({*self.endpoints, "OPTIONS"})).encode("ascii")
+        forwarded = self.forwards[0].plan.methods if self.forwards else ()
+        return ", ".join(sorted({*self.endpoints, *forwarded, "OPTIONS"})).encode("ascii")
+
+    def forwarding(self, method: str) -> Forwarding | None:
+        """Return where a method goes that no operation has."""
+        if not self.forwards or method not in self.forwards[0].plan.methods:
+            return None
+        return self.forwards[0]
 
 
 class RestApp:
@@ -106,6 +116,7 @@ class RestApp:
         self._masker = masker
         self._options = options
         self._router, self._paths = _compile_routes(plan)
+        self._max_binary_bytes = plan.max_binary_bytes
         self._sweeper = Sweeper()
         self._pages = Pages(plan, info, masker)
 
@@ -116,21 +127,47 @@ class RestApp:
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = request_id_from(headers)
+        answer: Answer | StreamAnswer
         try:
-            answer = await self._answer(scope, headers, receive, request_id)
+            path = _route_path(scope)
+            match = self._router.match(path)
+            if match is not None and scope["method"] not in match[0].endpoints:
+                forwarding = match[0].forwarding(scope["method"])
+                if forwarding is not None:
+                    run = Run(inputs={}, request_id=request_id, deadline=self._deadline())
+                    await forward(
+                        forwarding, scope, headers, match[1], receive, send, run, self._masker
+                    )
+                    return
+            answer = await self._answer(scope, headers, receive, request_id, path, match)
         except DisconnectedError:
             return
         except RunError as error:
             answer = self._error_answer(error, scope, request_id)
         except Exception as error:  # noqa: BLE001  (the boundary: a bug must not show the caller anything)
             answer = self._bug_answer(error, scope, request_id)
-        await send_answer(send, answer, head=scope["method"] == "HEAD")
+        if isinstance(answer, StreamAnswer):
+            await self._send_stream(answer, receive, send)
+        else:
+            await send_answer(send, answer, head=scope["method"] == "HEAD")
+
+    async def _send_stream(self, answer: StreamAnswer, receive: Receive, send: Send) -> None:
+        """Send pages one by one, for as long as the caller is there."""
+        try:
+            work = send_stream(send, answer, self._masker)
+            await self._sweeper.while_connected(work, receive)
+        except DisconnectedError:
+            return
 
     async def _answer(
-        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, request_id: str
-    ) -> Answer:
-        path = _route_path(scope)
-        match = self._router.match(path)
+        self,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+        request_id: str,
+        path: str,
+        match: tuple[_Leaf, list[str]] | None,
+    ) -> Answer | StreamAnswer:
         if match is None:
             return self._page(path, scope, headers, request_id)
         leaf, values = match
@@ -142,12 +179,20 @@ class RestApp:
         if reader.reads_body and has_body(headers):
             body = await self._read_body(headers, receive)
         inputs = reader.read(values, scope["query_string"], headers, scope["headers"], body)
-        run = Run(inputs=inputs, request_id=request_id, deadline=self._deadline())
+        run = Run(
+            inputs=inputs,
+            request_id=request_id,
+            deadline=self._deadline(),
+            streams=scope["method"] != "HEAD",
+            max_binary_bytes=self._max_binary_bytes,
+        )
         try:
             result = await self._sweeper.while_connected(endpoint.operation.plan.run(run), receive)
         except InputError as error:
             error.fields = reader.placed(error.fields)
             raise
+        if result.stream is not None:
+            return stream_answer(result, request_id, headers.get(b"accept", b""))
         answer = result_answer(result, request_id)
         return answer if result.status < 400 else mask_answer(answer, self._masker)
 
@@ -221,7 +266,7 @@ def _compile_routes(plan: RestAdapterPlan) -> tuple[Router[_Leaf], Sequence[str]
     paths: list[str] = []
     for route in plan.routes:
         path = plain_path(route.path)
-        leaf = router.add(path, _Leaf(path=path, endpoints={}))
+        leaf = router.add(path, _Leaf(path=path, endpoints={}, forwards=[]))
         paths.append(path)
         for entry in route.operations:
             reader = InputReader(
@@ -232,6 +277,9 @@ def _compile_routes(plan: RestAdapterPlan) -> tuple[Router[_Leaf], Sequence[str]
             )
             endpoint = _Endpoint(operation=entry.operation, reader=reader)
             leaf.endpoints.setdefault(entry.method, endpoint)
+        if route.forward is not None:
+            foreign = _foreign_query(plan.auth)
+            leaf.forwards.append(Forwarding(plan=route.forward, foreign_query=foreign))
         if "GET" in leaf.endpoints:
             leaf.endpoints.setdefault("HEAD", leaf.endpoints["GET"])
     return router, paths

@@ -11,6 +11,8 @@ from naftiko.exposes.problem import PROBLEM_MEDIA_TYPE
 from naftiko.exposes.rest.inputs import InputReader
 from naftiko.exposes.rest.router import plain_path, variables
 from naftiko.model.capability import Info
+from naftiko.plan.forward import READING_METHODS
+from naftiko.plan.response import success_status
 from naftiko.values import JsonObject, JsonSchema, JsonValue
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
         RoutePlan,
         ServerAuth,
     )
+    from naftiko.plan.forward import ForwardPlan
     from naftiko.plan.inputs import Input
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
@@ -115,6 +118,8 @@ class _Writer:
                 method = entry.method.lower()
                 if method not in item:
                     item[method] = self._operation(route, entry, variables(path))
+            if route.forward is not None:
+                self._forwarded(item, route, route.forward, variables(path))
             if item:
                 paths[path] = item
         return paths
@@ -158,8 +163,38 @@ class _Writer:
         body = described.request_body(own_names) if reader.reads_body else None
         if body:
             out["requestBody"] = body
-        out["responses"] = self._responses(described, with_body=reader.reads_body)
+        out["responses"] = self._responses(described, entry, with_body=reader.reads_body)
         return out
+
+    def _forwarded(
+        self, item: JsonObject, route: RoutePlan, forward: ForwardPlan, path_names: Sequence[str]
+    ) -> None:
+        """Describe the methods that are passed on: what they take and give is the API's affair."""
+        parameters: list[JsonValue] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in path_names
+        ]
+        for method in forward.methods:
+            if method == "OPTIONS" or method.lower() in item:
+                continue
+            reads = method in READING_METHODS
+            operation: JsonObject = {
+                "operationId": self._unique_id(f"{forward.name}-{method.lower()}"),
+                "summary": f"Passed on to `{forward.namespace}`",
+                "x-forward": forward.namespace,
+            }
+            if forward.description:
+                operation["description"] = forward.description
+            if route.name:
+                operation["tags"] = [route.name]
+            if parameters:
+                operation["parameters"] = parameters
+            if not reads:
+                operation["requestBody"] = {"required": False, "content": {"*/*": {}}}
+            operation["responses"] = {
+                "default": {"description": "What the API answers.", "content": {"*/*": {}}}
+            }
+            item[method.lower()] = operation
 
     def _unique_id(self, name: str) -> str:
         candidate, number = name, 2
@@ -168,12 +203,16 @@ class _Writer:
         self._operation_ids.add(candidate)
         return candidate
 
-    def _responses(self, described: _Described, *, with_body: bool) -> JsonObject:
+    def _responses(
+        self, described: _Described, entry: RestOperationPlan, *, with_body: bool
+    ) -> JsonObject:
         statuses: list[str] = list(_PROBLEM_STATUSES)
         statuses += _BODY_STATUSES if with_body else ()
         statuses += _AUTH_STATUSES if self._plan.auth is not None else ()
-        out: JsonObject = dict(described.successes())
-        for status in sorted(statuses):
+        out: JsonObject = dict(entry.documented)
+        if not any(status.startswith("2") for status in out):
+            out.update(described.successes())
+        for status in sorted(set(statuses) - out.keys()):
             out[status] = {"$ref": f"#/components/responses/Problem{status}"}
         out["default"] = {"$ref": "#/components/responses/Problem"}
         return out
@@ -238,7 +277,7 @@ class _Described:
         if output is not None:
             schema = self.pool.embed(f"{self.operation_id}-output", output)
             yield (
-                "200",
+                success_status(self.operation.plan),
                 {
                     "description": "The result.",
                     "content": {"application/json": {"schema": schema}},
@@ -246,7 +285,9 @@ class _Described:
             )
             return
         # What an upstream answers passes through: any status below 300, any media type.
-        yield "2XX", {"description": "The result.", "content": {"*/*": {}}}
+        status = success_status(self.operation.plan)
+        any_body: JsonObject = {"description": "The result.", "content": {"*/*": {}}}
+        yield "2XX" if status == "200" else status, any_body
 
     def _place(self, item: Input, own_names: Sequence[str]) -> str:
         """Return the first place the input can be read from on this route."""

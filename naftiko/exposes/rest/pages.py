@@ -82,6 +82,19 @@ class Pages:
             for route in self._plan.routes
             for entry in route.operations
         ]
+        routes += [
+            {
+                "method": method,
+                "path": root_path + plain_path(route.path),
+                "operation": route.forward.name,
+                "description": route.forward.description,
+                "forward": route.forward.namespace,
+            }
+            for route in self._plan.routes
+            if route.forward is not None
+            for method in route.forward.methods
+            if method not in {entry.method for entry in route.operations}
+        ]
         return {
             "name": self._info.label or self._plan.namespace,
             "namespace": self._plan.namespace,

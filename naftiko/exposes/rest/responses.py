@@ -62,7 +62,7 @@ def result_answer(result: Result, request_id: str) -> Answer:
         return _empty(status, result, request_id_header)
     headers.append((b"content-length", b"%d" % len(body)))
     if result.headers:
-        headers += _passed_headers(result)
+        headers += passed_headers(result)
     return Answer(status, headers, body)
 
 
@@ -96,13 +96,13 @@ def dump(value: JsonValue) -> bytes:
 
 
 def _empty(status: int, result: Result, request_id_header: tuple[bytes, bytes]) -> Answer:
-    headers = [*SAFETY_HEADERS, request_id_header, *_passed_headers(result)]
+    headers = [*SAFETY_HEADERS, request_id_header, *passed_headers(result)]
     if status not in (204, 304):
         headers.append((b"content-length", b"0"))
     return Answer(status, headers, b"")
 
 
-def _passed_headers(result: Result) -> list[tuple[bytes, bytes]]:
+def passed_headers(result: Result) -> list[tuple[bytes, bytes]]:
     """Return the result's own headers, without any that would break the answer or split it."""
     passed: list[tuple[bytes, bytes]] = []
     for name, text in result.headers:

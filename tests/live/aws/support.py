@@ -172,6 +172,7 @@ def upstream() -> Iterator[Upstream]:
 
     async def serve() -> None:
         socket = config.bind_socket()
+        socket.listen()  # until the server does, calls would be refused
         fake.url = f"http://127.0.0.1:{socket.getsockname()[1]}"
         started.set()
         await server.serve(sockets=[socket])

@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from naftiko.errors import StartError
 Headers = list[tuple[str, str]]
 OK = b"HTTP/1.1 200 OK\r\nX-One: 1\r\nContent-Length: 2\r\n\r\nok"
 LIMIT = 100_000
-BOTH_WAYS = pytest.mark.parametrize("poll", [False, True], ids=["pooled", "poll"])
+BOTH_WAYS = pytest.mark.parametrize("poll", [False, True], ids=["direct", "proxied"])
 
 
 class Peer:
@@ -88,7 +89,9 @@ def send(
         peer = Peer(answer, then_wait=then_wait)
         transport = Transport(connect_timeout_s=1, max_body_bytes=LIMIT, proxy_environment={})
         try:
-            way: Any = transport.poll if poll else transport.send
+            way: Any = transport.send
+            if poll:
+                way = partial(transport._send_proxied, max_body_bytes=LIMIT)
             response: HttpResponse = await peer.run(
                 lambda url: way(
                     method,
@@ -370,7 +373,7 @@ def test_connections_are_kept() -> None:
     assert asyncio.run(work()) == 1
 
 
-def test_a_poll_closes_its_connection_when_nobody_waits_any_more() -> None:
+def test_a_call_closes_its_connection_when_nobody_waits_any_more() -> None:
     async def work() -> bytes:
         asked, closed = asyncio.Event(), asyncio.Event()
         rest = b"unread"
@@ -387,7 +390,7 @@ def test_a_poll_closes_its_connection_when_nobody_waits_any_more() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         transport = Transport(proxy_environment={})
-        poll = asyncio.create_task(transport.poll("POST", url, [], b"{}", timeout_s=60))
+        poll = asyncio.create_task(transport.send("POST", url, [], b"{}", timeout_s=60))
         await asked.wait()
         poll.cancel()
         await asyncio.wait_for(closed.wait(), 5)
@@ -408,21 +411,11 @@ def test_a_poll_closes_its_connection_when_nobody_waits_any_more() -> None:
         (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (LIMIT + 1), ResponseTooLargeError),
     ],
 )
-def test_polls_are_bounded(answer: bytes, error: type[TransportError]) -> None:
+def test_proxied_answers_are_bounded(answer: bytes, error: type[TransportError]) -> None:
     assert isinstance(failure(answer, poll=True), error)
 
 
-def test_slow_polls() -> None:
+def test_slow_peers_behind_a_proxy() -> None:
     error = failure(b"", timeout_s=0.2, then_wait=True, poll=True)
     assert isinstance(error, TimedOutError)
     assert (error.phase, error.sent) == ("response", True)
-
-
-@pytest.mark.parametrize(
-    ("url", "kind"), [("http://127.0.0.1:1/", "refused"), ("http://host.invalid/", "dns")]
-)
-def test_polls_that_reach_nobody(url: str, kind: str) -> None:
-    transport = Transport(proxy_environment={})
-    with pytest.raises(ConnectError) as caught:
-        asyncio.run(transport.poll("POST", url, [], b"{}", timeout_s=5))
-    assert (caught.value.kind, caught.value.sent) == (kind, False)

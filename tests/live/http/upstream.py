@@ -46,7 +46,8 @@ class Upstream:
             Route("/big", self._big, methods=METHODS),
             Route("/{path:path}", self._echo, methods=METHODS),
         ]
-        return Starlette(routes=routes)
+        # Starlette's routes match no path with a line break in it.
+        return Starlette(routes=routes, exception_handlers={404: self._echo_any})
 
     async def _note(self, request: Request) -> dict[str, Any]:
         body = await request.body()
@@ -57,13 +58,18 @@ class Upstream:
             "path": target,
             "query": query,
             "headers": dict(request.headers),
-            "body": body.decode("utf-8"),
+            "body": body.decode("utf-8", "replace"),
+            "bytes": body,
         }
         self.requests.append(seen)
         return seen
 
     async def _echo(self, request: Request) -> Response:
-        return JSONResponse(await self._note(request))
+        seen = await self._note(request)
+        return JSONResponse({name: value for name, value in seen.items() if name != "bytes"})
+
+    async def _echo_any(self, request: Request, _error: Exception) -> Response:
+        return await self._echo(request)
 
     async def _status(self, request: Request) -> Response:
         seen = await self._note(request)
@@ -113,9 +119,9 @@ class Upstream:
 
 
 @contextlib.contextmanager
-def running_upstream() -> Iterator[Upstream]:
+def running_upstream(upstream: Upstream | None = None) -> Iterator[Upstream]:
     """Serve an upstream until the block ends."""
-    upstream = Upstream()
+    upstream = upstream or Upstream()
     ready = threading.Event()
 
     class Announcing(uvicorn.Server):

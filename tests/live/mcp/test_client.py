@@ -203,7 +203,7 @@ def test_lists_are_empty_where_there_is_nothing(url: str, mode: str) -> None:
                 await client.get_prompt("x", {})
             with pytest.raises(MCPError, match="unknown resource `file:///x`"):
                 await client.read_resource("file:///x")
-            with pytest.raises(MCPError, match="one page"):
+            with pytest.raises(MCPError, match="first page"):
                 await client.list_tools(cursor="2")
 
     asyncio.run(story())

@@ -21,18 +21,27 @@ HERE = anchored(Location("a.yaml", 7, 5))
 
 
 def cases(name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    root: Any = load_document(CASES / "expressions" / name).root.plain()
+    root: Any = load_document(CASES / name).root.plain()
     return root, root["cases"]
 
 
-GOOD, GOOD_CASES = cases("paths.yaml")
-BAD_CASES = cases("bad-paths.yaml")[1]
+GOOD, GOOD_CASES = cases("expressions/paths.yaml")
+JAYWAY, JAYWAY_CASES = cases("jsonpath/jayway.yaml")
+BAD_CASES = cases("expressions/bad-paths.yaml")[1]
 
 
 @pytest.mark.parametrize("case", GOOD_CASES, ids=case_name)
 def test_finding(case: dict[str, Any]) -> None:
+    check(case, GOOD["document"])
+
+
+@pytest.mark.parametrize("case", JAYWAY_CASES, ids=case_name)
+def test_filters_and_functions(case: dict[str, Any]) -> None:
+    check(case, JAYWAY["document"])
+
+
+def check(case: dict[str, Any], document: JsonValue) -> None:
     path = compile_path(case["path"], HERE)
-    document = GOOD["document"]
 
     found = path.find(document)
 
@@ -113,6 +122,10 @@ def test_depth_does_not_matter(path: str) -> None:
         "$[?" + "(" * 140 + "@" + ")" * 140 + "]",
         "$[?(" + "@ && " * 55 + "@)]",
         "$[?(@[?(@[?(@[?(@[?(@)])])])])]",
+        "$" + "[?(@" * 190 + ")]" * 190,
+        "$.a.append($" + ".a.append($" * 80 + ")" * 81,
+        "$[?(@ =~ /" + "(a+)+" * 40 + "b/)]",
+        "$[?(@ in " + "[" * 400 + "]" * 400 + ")]",
         "$" + "[?(@.a)]" * 120,
         "$" + "..*" * 300,
         "$['" + "\\\\" * 400 + "']",
@@ -124,6 +137,25 @@ def test_depth_does_not_matter(path: str) -> None:
 def test_hostile_paths_are_refused_or_run(path: str) -> None:
     with contextlib.suppress(ExpressionError, ShapingError):
         compile_path(path, HERE).find({"a": [{"a": 1}]})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "$[?(@ in $)]",
+        "$[?($..x)]",
+        "$[?(@ == $)]",
+        "$[?($[?($[?($)])])]",
+        "$[?($.append(1))]",
+        "$[?(@ =~ /(a|b|ab)*c/)]",
+        "$[?(@ contains 'zz')]",
+    ],
+)
+def test_filters_are_bounded(path: str) -> None:
+    value: JsonValue = [*range(20_000), "ab" * 10_000_000]
+
+    with contextlib.suppress(ShapingError):
+        compile_path(path, HERE).find(value)
 
 
 def test_what_is_found_is_not_copied_and_the_value_not_changed() -> None:

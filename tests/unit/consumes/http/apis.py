@@ -55,7 +55,11 @@ class Api:
 
 
 def compile_api(
-    text: str, environment: Mapping[str, str] | None = None, *, path: str = "api.yaml"
+    text: str,
+    environment: Mapping[str, str] | None = None,
+    *,
+    path: str = "api.yaml",
+    root: Path | None = None,
 ) -> Api:
     """Compile the first `consumes` entry of a document."""
     problems = Problems()
@@ -63,7 +67,7 @@ def compile_api(
     entries = build_consumed(document, problems)
     entry = next(item for item in entries if isinstance(item, ConsumesHttp))
     environment = environment or {}
-    root = Path.cwd()
+    root = root or Path.cwd()
     variables = resolve_binds(
         build_binds(document, problems),
         environment=environment,

@@ -64,7 +64,7 @@ def test_a_host_that_only_a_caller_could_choose(base: str) -> None:
     assert "binds" in error.hint
 
 
-@pytest.mark.parametrize("type_", ["digest", "oauth2", "OAuth2", "bear"])
+@pytest.mark.parametrize("type_", ["bear", "OAuth1", "hawk"])
 def test_an_authentication_that_is_not_served_refuses_the_api(type_: str) -> None:
     compiled = api(GET, extra=f"authentication: {{type: {type_}, username: canary-u}}")
     code, severity, message = only_problem(compiled)
@@ -81,6 +81,13 @@ def test_an_authentication_that_is_not_served_refuses_the_api(type_: str) -> Non
         "{type: apikey, value: canary}",
         "{type: apikey, key: X}",
         "{type: apikey, key: X, placement: query}",
+        "{type: digest, username: canary-u}",
+        "{type: digest, password: canary}",
+        "{type: oauth2, clientId: canary}",
+        "{type: oauth2, clientId: canary, tokenEndpoint: 'https://a.example/t'}",
+        "{type: oauth2, clientSecret: canary, tokenEndpoint: 'https://a.example/t'}",
+        "{type: oauth2, grantType: refresh_token, clientId: canary, authorizationServerUri: "
+        "'https://a.example'}",
     ],
 )
 def test_an_authentication_without_what_it_needs(authentication: str) -> None:
@@ -94,8 +101,11 @@ def test_an_authentication_without_what_it_needs(authentication: str) -> None:
 @pytest.mark.parametrize(
     ("body", "type_"),
     [
-        ("{type: multipartForm, data: [{name: a, value: b}]}", "multipartForm"),
-        ("{type: sparql, data: x}", "sparql"),
+        ("{type: multipartForm, data: [{value: b}]}", "multipart"),
+        ("{type: sparql, data: '{% if a %}x{% endif %}'}", "{% %}"),
+        ("{type: sparkle, data: x}", "sparkle"),
+        ("{type: raw}", "raw"),
+        ("{type: raw, data: x, encoding: rot13}", "rot13"),
         ("{type: text}", "text"),
         ("{type: form, data: [1]}", "form"),
     ],
@@ -108,11 +118,17 @@ def test_a_body_that_is_not_sent(body: str, type_: str) -> None:
     assert refusal(compiled).code == "unsupported-body"
 
 
-@pytest.mark.parametrize("format_", ["xml", "CSV", "protobuf"])
-def test_a_format_that_is_not_converted(format_: str) -> None:
+def test_a_format_that_nobody_knows() -> None:
+    compiled = api("method: GET, outputRawFormat: CVS")
+    assert only_problem(compiled)[:2] == ("unknown-format", Severity.WARNING)
+    assert (compiled.http().parse_json, compiled.http().answer) == (False, None)
+
+
+@pytest.mark.parametrize("format_", ["xml", "CSV", "Yaml", "html", "markdown", "text", "binary"])
+def test_formats_whatever_their_case(format_: str) -> None:
     compiled = api(f"method: GET, outputRawFormat: {format_}")
-    assert only_problem(compiled)[:2] == ("unsupported-format", Severity.WARNING)
-    assert not compiled.http().parse_json
+    assert compiled.http().answer is not None
+    assert compiled.codes == []
 
 
 def test_an_invalid_timeout() -> None:

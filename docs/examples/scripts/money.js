@@ -1,0 +1,3 @@
+function cents(value) {
+  return Math.round(value * 100) / 100;
+}

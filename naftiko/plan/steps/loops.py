@@ -1,0 +1,250 @@
+"""`forEach`, `while` and `until` steps. Each has a bound."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import ClassVar
+
+from naftiko.errors import DeadlineError, RunError
+from naftiko.expressions.conditions import Condition
+from naftiko.expressions.text import type_name
+from naftiko.plan.ports import Effect, Result
+from naftiko.plan.run import Run
+from naftiko.plan.steps.execution import (
+    At,
+    Execution,
+    Frame,
+    StepNode,
+    all_calls,
+    error_object,
+    explain_steps,
+    run_steps,
+    worst_of,
+)
+from naftiko.plan.steps.together import run_together
+from naftiko.plan.steps.weight import weigh
+from naftiko.plan.values import ValueTemplate
+from naftiko.values import MISSING, JsonObject, JsonValue, Missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForEachAction:
+    """Runs steps for each item of a list; its output is the list of what each gave.
+
+    That is `collect`, else the output of the last step; null where an item gave nothing. `tolerant`
+    goes on with the other items when one fails, whose output is null then.
+    """
+
+    items: ValueTemplate
+    shown: str
+    item: str
+    index: str
+    parallel: int
+    max_items: int
+    steps: tuple[StepNode, ...]
+    collect: ValueTemplate | None
+    tolerant: bool
+    silent: ClassVar[bool] = False
+
+    @property
+    def calls(self) -> Sequence[str]:
+        """Return those of its steps."""
+        return all_calls(self.steps)
+
+    @property
+    def effect(self) -> Effect:
+        """Return the worst of its steps."""
+        return worst_of(self.steps)
+
+    async def run(self, execution: Execution, at: At) -> JsonValue | Missing:
+        """Run the steps once an item.
+
+        Raises: RunError[not-a-list, too-many-items], and as its steps do.
+        """
+        items = self._items(at)
+        outputs: list[JsonValue] = [None] * len(items)
+        joined = _Joined()
+
+        async def job(number: int) -> None:
+            frame = at.frame.child(self._variables(items[number], number))
+            path = f"{at.path}[{number}]"
+            try:
+                outputs[number] = await self._once(execution, frame, path)
+            except RunError as error:
+                if not self.tolerant:
+                    raise
+                frame.note_error(path, error_object(error, path, execution.masker))
+            finally:
+                joined.add(number, frame, execution)
+            weight = weigh(outputs[number])
+            joined.weight += weight
+            execution.hold(weight)
+
+        try:
+            if self.parallel > 1:
+                await run_together(len(items), job, at_once=self.parallel)
+            else:
+                for number in range(len(items)):
+                    await job(number)
+        finally:
+            execution.budget.held -= joined.weight
+            at.frame.take_over(joined.last, joined.errors)
+        return outputs
+
+    def _items(self, at: At) -> list[JsonValue]:
+        items = self.items.render(at.scope)
+        if not isinstance(items, list):
+            found = "nothing" if items is MISSING else type_name(items)
+            raise RunError(
+                code="not-a-list",
+                message=f"`in` of the step `{at.path}` is to be a list, found {found}",
+                hint="where it may be absent, write `{{ x or [] }}`",
+            )
+        if len(items) > self.max_items:
+            raise RunError(
+                code="too-many-items",
+                message=f"the step `{at.path}` is given {len(items):,} items, more than its "
+                f"`maxItems` of {self.max_items:,}",
+                hint="raise `maxItems`, or ask for fewer items",
+            )
+        return items
+
+    def _variables(self, item: JsonValue, number: int) -> JsonObject:
+        variables: JsonObject = {self.item: item}
+        if self.index:
+            variables[self.index] = number
+        return variables
+
+    async def _once(self, execution: Execution, frame: Frame, path: str) -> JsonValue:
+        value = await run_steps(self.steps, execution, frame, f"{path}.")
+        if self.collect is not None:
+            value = self.collect.render(frame.values)
+        return None if value is MISSING else value
+
+    def explain(self) -> Sequence[str]:
+        """Return the loop and its steps."""
+        how = f", {self.parallel} at a time" if self.parallel > 1 else ""
+        lines = [f"for each {self.item} in {self.shown}, at most {self.max_items:,}{how}"]
+        return lines + [f"  {line}" for line in explain_steps(self.steps)]
+
+
+@dataclass(slots=True)
+class _Joined:
+    """What outlives the frames of a loop: the answer of the last item with one, and errors."""
+
+    weight: int = 0
+    number: int = -1
+    last: Result | None = None
+    errors: JsonObject = field(default_factory=dict)
+
+    def add(self, number: int, frame: Frame, execution: Execution) -> None:
+        frame.release(execution)
+        self.errors |= frame.errors
+        if frame.last is not None and number > self.number:
+            self.number, self.last = number, frame.last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatAction:
+    """Repeats steps while a condition holds (looked at before them), or until it does (after them).
+
+    Its output is that of the last step in the last round. `interval_s` is waited between rounds.
+    """
+
+    condition: Condition
+    until: bool
+    steps: tuple[StepNode, ...]
+    max_iterations: int
+    interval_s: float
+    timeout_s: float | None
+    silent: ClassVar[bool] = False
+
+    @property
+    def calls(self) -> Sequence[str]:
+        """Return those of its steps."""
+        return all_calls(self.steps)
+
+    @property
+    def effect(self) -> Effect:
+        """Return the worst of its steps."""
+        return worst_of(self.steps)
+
+    async def run(self, execution: Execution, at: At) -> JsonValue | Missing:
+        """Run the steps again and again.
+
+        Raises: RunError[too-many-iterations]; DeadlineError where `timeout` or the run's own
+            deadline passes; and as its steps do.
+        """
+        outer = execution
+        ends = None if self.timeout_s is None else monotonic() + self.timeout_s
+        if ends is not None:
+            execution = execution.until(ends)
+        value: JsonValue | Missing = MISSING
+        for number in range(self.max_iterations):
+            if not self.until and not self.condition.test(at.frame.values):
+                return value
+            try:
+                value = await run_steps(self.steps, execution, at.frame, f"{at.path}[{number}].")
+            except DeadlineError:
+                self._check(ends, outer, at)
+                raise
+            if self.until and self.condition.test(at.frame.values):
+                return value
+            self._check(ends, outer, at)
+            if number + 1 < self.max_iterations:
+                await self._pause(execution, outer, at)
+        if not self.until and not self.condition.test(at.frame.values):
+            return value
+        word = "until" if self.until else "while"
+        raise RunError(
+            code="too-many-iterations",
+            message=f"`{word} {self.condition.text}` of the step `{at.path}` has not ended after "
+            f"{self.max_iterations:,} rounds",
+            status=504,
+            hint="raise `maxIterations` or `interval`",
+        )
+
+    def _check(self, ends: float | None, outer: Execution, at: At) -> None:
+        if ends is None or monotonic() < ends or outer.run.remaining_s() == 0:
+            return
+        raise self._timed_out(at)
+
+    def _timed_out(self, at: At) -> DeadlineError:
+        return DeadlineError(
+            code="loop-timeout",
+            message=f"the step `{at.path}` has not ended within {self.timeout_s:g} s",
+        )
+
+    async def _pause(self, execution: Execution, outer: Execution, at: At) -> None:
+        if not self.interval_s:
+            # Steps that never wait would keep every other request from running.
+            await asyncio.sleep(0)
+            return
+        left = execution.run.remaining_s()
+        if execution is not outer and left is not None and left <= self.interval_s:
+            raise self._timed_out(at)
+        await pause(outer.run, self.interval_s, at.path)
+
+    def explain(self) -> Sequence[str]:
+        """Return the loop and its steps."""
+        word = "until" if self.until else "while"
+        first = f"repeat {word} {self.condition.text}, at most {self.max_iterations:,} times"
+        if self.interval_s:
+            first += f", every {self.interval_s:g} s"
+        if self.timeout_s is not None:
+            first += f", for {self.timeout_s:g} s at most"
+        return [first, *(f"  {line}" for line in explain_steps(self.steps))]
+
+
+async def pause(run: Run, seconds: float, path: str) -> None:
+    """Wait, but not for what the deadline would cut short.
+
+    Raises: DeadlineError.
+    """
+    left = run.remaining_s()
+    if left is not None and left <= seconds:
+        raise DeadlineError(message=f"no time is left for the step `{path}` to wait {seconds:g} s")
+    await asyncio.sleep(seconds)

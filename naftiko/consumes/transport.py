@@ -13,15 +13,12 @@ sent.
 from __future__ import annotations
 
 import os
-import sys
-import threading
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Protocol
 
 from naftiko.consumes.transport_errors import (
     BadResponseError,
@@ -32,6 +29,7 @@ from naftiko.consumes.transport_errors import (
     ResponseTooLargeError,
     TimedOutError,
     TransportError,
+    address_of,
 )
 from naftiko.errors import StartError
 from naftiko.version import __version__
@@ -41,10 +39,8 @@ if TYPE_CHECKING:
 
     from pyreqwest.client import Client, ClientBuilder
     from pyreqwest.client.types import TlsVersion
-    from pyreqwest.exceptions import PyreqwestError
-    from pyreqwest.proxy import ProxyBuilder
 
-    from naftiko.consumes.exchange import Exchanges
+    from naftiko.consumes.exchange.exchanges import Exchanges
 
 __all__ = [
     "BadResponseError",
@@ -70,11 +66,6 @@ POOL_IDLE_TIMEOUT_S = 20.0
 """Kept short: reusing a connection the peer has just closed is the common way to break a call."""
 
 CA_BUNDLE_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-ALWAYS_DIRECT = "localhost,127.0.0.0/8,::1"
-"""Loopback is never reached through a proxy: the proxy's loopback is another machine's."""
-
-_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
-_EMPTY_BODY = ("Content-Length", "0")
 
 
 class Streamed(Protocol):
@@ -134,7 +125,7 @@ class Tls:
         Raises: ValueError, ssl.SSLError where the PEM cannot be used.
         """
         if self.ca_pem is not None:
-            context.load_verify_locations(cadata=self.ca_pem.decode("ascii"))
+            context.load_verify_locations(cadata=self.ca_pem.decode("ascii", "ignore"))
         if self.identity_pem is not None:
             _load_identity(context, self.identity_pem)
         if self.min_version is not None:
@@ -235,7 +226,15 @@ class Transport:
 
             client = self._client or self._open()
             return await stream_proxied(
-                client, method, url, headers, body, length=size, timeout_s=timeout_s
+                client,
+                method,
+                url,
+                headers,
+                body,
+                length=size,
+                timeout_s=timeout_s,
+                idle_timeout_s=idle_timeout_s,
+                max_body_bytes=max_body_bytes,
             )
         self._check_scheme(url)
         return await self._exchanges.stream(
@@ -259,36 +258,16 @@ class Transport:
         timeout_s: float,
         max_body_bytes: int,
     ) -> HttpResponse:
+        from naftiko.consumes.proxied import send_proxied
+
         client = self._client or self._open()
-        try:
-            builder = client.request(method, url).timeout(_duration(timeout_s))
-            if body:
-                builder = builder.body_bytes(body)
-            elif method in _BODY_METHODS:
-                headers = [*headers, _EMPTY_BODY]
-            request = builder.headers(headers).build_streamed()
-        except (ValueError, TypeError) as error:
-            raise InvalidRequestError(_address(url), str(error)) from error
-        answered = False
-        try:
-            async with request as response:
-                answered = True
-                read_chunk = response.body_reader.read_chunk
-                chunks: list[bytes] = []
-                room = max_body_bytes
-                while (chunk := await read_chunk()) is not None:
-                    room -= len(chunk)
-                    if room < 0:
-                        raise ResponseTooLargeError(_address(url), max_body_bytes)
-                    chunks.append(chunk.to_bytes())
-                content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-                return HttpResponse(response.status, response.headers, content)
-        except _pyreqwest_error() as error:
-            _raise_known(error, url, answered=answered)
+        return await send_proxied(
+            client, method, url, headers, body, timeout_s=timeout_s, max_body_bytes=max_body_bytes
+        )
 
     def _check_scheme(self, url: str) -> None:
         if self._own_tls.required and not url.startswith("https:"):
-            raise InvalidRequestError(_address(url), "only HTTPS may be used with it")
+            raise InvalidRequestError(address_of(url), "only HTTPS may be used with it")
 
     @cached_property
     def _is_proxied(self) -> bool:
@@ -296,7 +275,7 @@ class Transport:
 
     @cached_property
     def _exchanges(self) -> Exchanges:
-        from naftiko.consumes.exchange import Exchanges
+        from naftiko.consumes.exchange.exchanges import Exchanges
 
         self._ca_bundles()  # one that cannot be used is told before anything is sent
         return Exchanges(
@@ -315,7 +294,8 @@ class Transport:
         tls.set_alpn_protocols(["http/1.1"])
         try:
             for bundle in self._ca_bundles():
-                tls.load_verify_locations(cadata=bundle.decode("ascii"))
+                # Comments between the certificates may name their owners in any letters.
+                tls.load_verify_locations(cadata=bundle.decode("ascii", "ignore"))
             self._own_tls.load_into(tls)
         except (ssl.SSLError, ValueError) as error:
             message = f"the TLS settings cannot be used: {error}"
@@ -342,7 +322,9 @@ class Transport:
             await client.close()
 
     def _open(self) -> Client:
-        _load_pyreqwest()
+        from naftiko.consumes.proxied import load_pyreqwest, proxies, reason_of
+
+        load_pyreqwest()
         from pyreqwest.client import ClientBuilder
 
         builder = (
@@ -358,12 +340,12 @@ class Transport:
             builder = builder.gzip(False).brotli(False).zstd(False).deflate(False)
         for bundle in self._ca_bundles():
             builder = builder.add_root_certificate_pem(bundle)
-        for proxy in _proxies(self._environment):
+        for proxy in proxies(self._environment):
             builder = builder.proxy(proxy)
         try:
             self._client = self._own_tls.of(builder).build()
         except ValueError as error:
-            message = f"the TLS settings cannot be used: {_reason(error)}"
+            message = f"the TLS settings cannot be used: {reason_of(error)}"
             raise StartError(message, hint=f"check {', '.join(CA_BUNDLE_VARIABLES)}") from error
         return self._client
 
@@ -385,109 +367,6 @@ def is_sendable_path(path: str) -> bool:
 def is_sendable_segment(segment: str) -> bool:
     """Tell whether one path segment is sent as it stands; "." and ".." in any spelling are not."""
     return segment.lower().replace("%2e", ".") not in {".", ".."}
-
-
-@lru_cache(maxsize=256)
-def _duration(seconds: float) -> timedelta:
-    return timedelta(seconds=max(seconds, 0.001))
-
-
-def _load_pyreqwest() -> None:
-    """Import pyreqwest on a thread that lasts as long as the process.
-
-    The allocator inside of it (mimalloc) takes the thread that loads it for the main one. If that
-    thread ends, the next one to call pyreqwest crashes the process (pyreqwest 0.15.1, Linux).
-    """
-    is_lasting = threading.current_thread() is threading.main_thread()
-    if is_lasting or "pyreqwest" in sys.modules:
-        return
-    loaded = threading.Event()
-
-    def load() -> None:
-        try:
-            import pyreqwest.client  # noqa: F401  # loading it here is all that is wanted
-        finally:
-            loaded.set()
-        threading.Event().wait()
-
-    threading.Thread(target=load, name="naftiko holds pyreqwest", daemon=True).start()
-    loaded.wait()
-
-
-def _pyreqwest_error() -> type[PyreqwestError]:
-    from pyreqwest.exceptions import PyreqwestError
-
-    return PyreqwestError
-
-
-def _raise_known(error: PyreqwestError, url: str, *, answered: bool) -> NoReturn:
-    """Raise our error for pyreqwest's, which names its classes more boldly than it knows.
-
-    Its ConnectError and ConnectTimeoutError also stand for requests that were sent; only the chain
-    of causes tells: "client error (Connect)" is in it while no connection was made.
-    """
-    address, causes = _address(url), _causes(error)
-    reason = _strip_url(causes[-1]) if causes else str(error.message)
-    connecting = "client error (Connect)" in causes
-    if isinstance(error, TimeoutError):
-        phase = "connect" if connecting else "body" if answered or "body" in error.message else ""
-        raise TimedOutError(address, "no answer in time", phase or "response") from error
-    if connecting:
-        raise ConnectError(address, reason, _connect_kind(causes)) from error
-    if _is_cut(causes):
-        phase = "body" if answered or "body" in error.message else "response"
-        raise ConnectionBrokenError(address, reason, phase) from error
-    raise BadResponseError(address, reason) from error
-
-
-def _is_cut(causes: Sequence[str]) -> bool:
-    signs = (
-        "connection closed before message completed",
-        "connection error",
-        "error reading a body from connection",
-        "end of file before message length reached",
-        "client error (SendRequest)",
-    )
-    parsing = ("invalid HTTP", "message head is too large", "invalid chunk")
-    if any(sign in cause for cause in causes for sign in parsing):
-        return False
-    return any(sign in cause for cause in causes for sign in signs)
-
-
-def _connect_kind(causes: Sequence[str]) -> str:
-    text = " ".join(causes).lower()
-    if "dns error" in text:
-        return "dns"
-    if "refused" in text:
-        return "refused"
-    tls = ("certificate", "tls", "handshake", "invalidcontenttype", "alert", "corrupt message")
-    return "tls" if any(sign in text for sign in tls) else "other"
-
-
-def _causes(error: BaseException) -> list[str]:
-    details = getattr(error, "details", None)
-    causes = details.get("causes") if isinstance(details, dict) else None
-    return [cause["message"] for cause in causes or []]
-
-
-def _reason(error: BaseException) -> str:
-    causes = _causes(error)
-    return causes[-1] if causes else str(error)
-
-
-def _strip_url(reason: str) -> str:
-    # A query may hold a secret; the address is told apart from it.
-    return reason.split(" for url (", 1)[0]
-
-
-def _address(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        return "the URL"
-    host = parts.hostname or "the URL"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _read_bundle(name: str, path: str) -> bytes:
@@ -518,26 +397,3 @@ PROXY_VARIABLES = ("https_proxy", "http_proxy", "all_proxy")
 def _proxied(environment: Mapping[str, str]) -> bool:
     names = (*PROXY_VARIABLES, *map(str.upper, PROXY_VARIABLES))
     return any(environment.get(name) for name in names)
-
-
-def _proxies(environment: Mapping[str, str]) -> list[ProxyBuilder]:
-    from pyreqwest.proxy import ProxyBuilder
-
-    direct = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    direct = f"{direct},{ALWAYS_DIRECT}" if direct else ALWAYS_DIRECT
-    found: list[ProxyBuilder] = []
-    for make, names in (
-        (ProxyBuilder.https, ("https_proxy", "HTTPS_PROXY")),
-        (ProxyBuilder.http, ("http_proxy", "HTTP_PROXY")),
-        (ProxyBuilder.all, ("all_proxy", "ALL_PROXY")),
-    ):
-        named = [(name, environment[name]) for name in names if environment.get(name)]
-        if not named or direct.split(",")[0].strip() == "*":
-            continue
-        name, url = named[0]
-        try:
-            found.append(make(url if "://" in url else f"http://{url}").no_proxy(direct))
-        except ValueError as error:
-            message = f"{name} is not the URL of a proxy"
-            raise StartError(message, hint="write it as http://host:port") from error
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 
 class TransportError(Exception):
@@ -78,3 +79,14 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+def address_of(url: str) -> str:
+    """Return "host:port" of a URL, nothing else of it: the rest may hold a secret."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return "the URL"
+    host = parts.hostname or "the URL"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

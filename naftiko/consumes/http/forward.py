@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from time import monotonic
 from urllib.parse import urljoin, urlsplit
 
 from naftiko.consumes.http.authenticator import Authenticator
@@ -122,17 +123,18 @@ class HttpForwarder:
             request.url,
             request.headers,
             length=length,
-            timeout_s=timeout_s,
             idle_timeout_s=IDLE_TIMEOUT_S,
         )
+        ends = monotonic() + timeout_s
         try:
             try:
-                return await send(body)
+                return await send(body, timeout_s=timeout_s)
             except ConnectionBrokenError:
                 # A kept connection may just have ended. Nothing is lost by reading twice.
-                if body is not None or request.method not in _READING:
+                left_s = ends - monotonic()
+                if body is not None or request.method not in _READING or left_s <= 0:
                     raise
-                return await send(None)
+                return await send(None, timeout_s=left_s)
         except TransportError as error:
             raise self.known(error, request.method, timeout_s) from error
         except StartError as error:

@@ -69,7 +69,7 @@ class Forwarding:
             method=scope["method"],
             path=self._path(values),
             query=self._query(scope["query_string"]),
-            headers=self._headers(scope["headers"], headers),
+            headers=self._headers(scope["headers"]),
             body=body.parts() if has_body(headers) else None,
             length=int(length) if length.isdigit() else None,
         )
@@ -93,12 +93,11 @@ class Forwarding:
             pair for pair in pairs if unquote_plus(pair.partition("=")[0]) not in self.foreign_query
         )
 
-    def _headers(
-        self, pairs: RawHeaders, headers: Mapping[bytes, bytes]
-    ) -> tuple[tuple[str, str], ...]:
-        named = headers.get(b"connection", b"").decode("latin-1").lower().split(",")
-        dropped = {name.strip() for name in named} | HOP_BY_HOP
-        passed = self.plan.headers - dropped
+    def _headers(self, pairs: RawHeaders) -> tuple[tuple[str, str], ...]:
+        passed = self.plan.headers - HOP_BY_HOP
+        for name, value in pairs:
+            if name.lower() == b"connection":  # there may be several, and all count
+                passed -= {item.strip() for item in value.decode("latin-1").lower().split(",")}
         found = ((name.decode("latin-1").lower(), value) for name, value in pairs)
         return tuple((name, value.decode("latin-1")) for name, value in found if name in passed)
 
@@ -173,6 +172,9 @@ async def _answer(
     masker: Masker,
 ) -> None:
     status = response.status
+    if status > 599:
+        # RFC 9110, 15: no status at all, and to be read as a failure of the server's.
+        status = 502
     await send(
         {
             "type": "http.response.start",
@@ -194,15 +196,16 @@ async def _answer(
 def _answer_headers(
     forwarding: Forwarding, response: ForwardedResponse, scope: Scope, run: Run
 ) -> list[tuple[bytes, bytes]]:
+    empty = response.status in (204, 304)
     pairs = [
         (name.encode("latin-1"), value.encode("latin-1"))
         for name, value in response.headers
-        if name in _PASSED_BACK
+        if name in _PASSED_BACK and not (empty and name == "content-length")
     ]
     names = {name for name, _ in pairs}
     if b"cache-control" not in names:
         pairs.append((b"cache-control", b"no-store"))
-    if b"content-type" not in names and response.status not in (204, 304):
+    if b"content-type" not in names and not empty:
         pairs.append((b"content-type", b"application/octet-stream"))
     below = response.moved_below
     if below is not None and forwarding.plan.prefix is not None:

@@ -149,8 +149,9 @@ def _members(definition: dict[str, Any]) -> str:
 
 def _type(member: dict[str, Any]) -> str:
     if "$ref" in member:
-        name = member["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
+        name = member["$ref"].split("/")[2]
+        shown = f"[{name}](#{name.lower()})"
+        return f"as in {shown}" if "/properties/" in member["$ref"] else shown
     if "const" in member:
         return f"`{member['const']}`"
     if "enum" in member:

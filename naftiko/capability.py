@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from naftiko.engine import Checked, LoadOptions, load_plan
 from naftiko.errors import ConsumedError, Problem, StartError, did_you_mean
+from naftiko.expressions import ExpressionError
 from naftiko.plan.capability import (
     AdapterPlan,
     CapabilityPlan,
@@ -156,9 +157,7 @@ class Capability:
         return None
 
     def _find_consumed(self, target: str) -> ClientOperation | None:
-        namespace, _, name = target.partition(".")
-        client = self._plan.clients.get(namespace)
-        return client.operation(name) if client else None
+        return find_consumed(self._plan, target)
 
     def inputs_of(self, target: str) -> InputTable:
         """Return the inputs that an operation takes.
@@ -175,9 +174,21 @@ class Capability:
         if operation is None:
             raise StartError(
                 f"the capability has no operation `{target}`",
-                hint=did_you_mean(target, self.operation_names()),
+                hint=self._only_for_clients(target) or did_you_mean(target, self.operation_names()),
             )
         return operation
+
+    def _only_for_clients(self, target: str) -> str:
+        """Return a hint where the name is that of something MCP clients read or get, or ""."""
+        for adapter in self.plan.adapters:
+            if not isinstance(adapter, McpAdapterPlan):
+                continue
+            for kind, entries in (("resource", adapter.resources), ("prompt", adapter.prompts)):
+                if target in {
+                    f"{p}{item.name}" for item in entries for p in ("", f"{adapter.namespace}.")
+                }:
+                    return f"it is a {kind}, which MCP clients ask for"
+        return ""
 
     def _table(self, target: str, operation: ClientOperation) -> InputTable:
         table = self._tables.get(target)
@@ -306,6 +317,21 @@ class Capability:
     def __exit__(self, *_exc: object) -> None:
         """Close its connections."""
         self.close_sync()
+
+
+def find_consumed(plan: CapabilityPlan, target: str) -> ClientOperation | None:
+    """Return a consumed operation by its `namespace.operation`; it is compiled now if need be.
+
+    Raises: StartError where the file says something of it that means nothing.
+    """
+    namespace, _, name = target.partition(".")
+    client = plan.clients.get(namespace)
+    try:
+        return client.operation(name) if client else None
+    except ExpressionError as error:
+        problem = error.problem
+        message = f"`{target}` cannot be called: {problem.message} ({problem.location})"
+        raise StartError(message, hint=problem.hint) from error
 
 
 def operations_of(adapter: AdapterPlan) -> tuple[OperationPlan, ...]:

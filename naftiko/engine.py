@@ -69,11 +69,18 @@ class Checked:
 
 
 def check_capability(
-    path: str | Path, options: LoadOptions | None = None, masker: Masker | None = None
+    path: str | Path,
+    options: LoadOptions | None = None,
+    masker: Masker | None = None,
+    *,
+    reads_stores: bool = False,
+    every_operation: bool = False,
 ) -> Checked:
     """Take a file through every stage and return what came of it. Bad input never raises.
 
-    A `masker` that is given learns the file's secrets as they are found.
+    A `masker` that is given learns the file's secrets as they are found. Secret stores are asked
+    only with `reads_stores`, which a file needs to run: to check one, nothing is sent anywhere.
+    `every_operation` checks consumed operations that nothing calls as well.
 
     Raises: StartError where the env file cannot be read.
     """
@@ -85,11 +92,24 @@ def check_capability(
         document = load_document(path)
     except SpecError as error:
         return _refused(str(path), error.problems, masker, _source_of(path))
-    return _check_document(document, Path(path), options, masker)
+    return _check_document(
+        document,
+        Path(path),
+        options,
+        masker,
+        reads_stores=reads_stores,
+        every_operation=every_operation,
+    )
 
 
 def _check_document(
-    document: Document, path: Path, options: LoadOptions, masker: Masker
+    document: Document,
+    path: Path,
+    options: LoadOptions,
+    masker: Masker,
+    *,
+    reads_stores: bool,
+    every_operation: bool,
 ) -> Checked:
     from naftiko.consumes.registry import CLIENT_ADAPTERS
     from naftiko.model.build import build_capability
@@ -99,7 +119,6 @@ def _check_document(
     from naftiko.plan.compiler import CapabilityCompiler
     from naftiko.plan.operations import OperationCompiler
     from naftiko.plan.ports import ClientContext
-    from naftiko.plan.scripts import ScriptCompiler
     from naftiko.plan.templates import PlanTemplates
     from naftiko.resolve.capability import resolve_capability
     from naftiko.resolve.files import workspace_root
@@ -115,7 +134,7 @@ def _check_document(
         root=root,
         environment=environment,
         problems=problems,
-        surroundings=_surroundings(environment, options, masker),
+        surroundings=_surroundings(environment, options, masker, reads_stores=reads_stores),
     )
     masker.publish(_public_names(resolved.exposes))
     for secret in resolved.variables.secrets():
@@ -155,18 +174,17 @@ def _check_document(
             problems=problems,
             read_only=options.read_only,
             functions=Functions(aggregates=resolved.aggregates, problems=problems),
-            scripts=ScriptCompiler(
-                settings=build_script_settings(document),
-                workspace_root=root,
-                environment=environment,
-                problems=problems,
-            ),
+            script_settings=build_script_settings(document),
         ),
         templates=templates,
         problems=problems,
         masker=masker,
     )
     plan = compiler.compile()
+    if every_operation:
+        clients.check_uncalled()
+    unread = {(item.location.path, item.location.line) for item in templates.missing if item.unread}
+    problems.ease(LEFT_TO_THE_STORE, unread)
     plan = _made_to_be_imported(plan, model, problems)
     _check_something_is_served(plan, model, problems)
     _add_findings(schema_findings(document), problems)
@@ -185,7 +203,7 @@ def _check_document(
 
 
 def _surroundings(
-    environment: Mapping[str, str], options: LoadOptions, masker: Masker
+    environment: Mapping[str, str], options: LoadOptions, masker: Masker, *, reads_stores: bool
 ) -> Surroundings:
     """Return what sources of bound values are read with; AWS clients are made when one asks."""
     from naftiko.resolve.providers import Surroundings
@@ -195,7 +213,12 @@ def _surroundings(
 
         return secret_store_client(service, region, environment, sandbox=options.sandbox)
 
-    return Surroundings(environment=environment, aws_client=aws_client, add_secret=masker.add)
+    return Surroundings(
+        environment=environment,
+        aws_client=aws_client,
+        add_secret=masker.add,
+        reads_stores=reads_stores,
+    )
 
 
 def _public_names(exposes: Iterable[Exposes]) -> Iterator[str]:
@@ -228,7 +251,7 @@ def load_plan(path: str | Path, options: LoadOptions | None = None) -> Checked:
     variable that something uses has no value.
     """
     options = options or LoadOptions()
-    checked = check_capability(path, options)
+    checked = check_capability(path, options, reads_stores=True)
     refuse_problems(checked, strict=options.strict)
     refuse_missing(checked)
     return checked
@@ -309,6 +332,8 @@ LEFT_TO_THE_IMPORTER = frozenset(
     {"unknown-namespace", "unknown-ref", "nothing-to-call", "unresolved-secret"}
 )
 """What a file that is made to be imported may lack: the importing one has it."""
+LEFT_TO_THE_STORE = frozenset({"unresolved-base-uri", "invalid-tls", "missing-credentials"})
+"""What a variable may lack whose store was not asked: running asks it, and says so then."""
 
 
 def _made_to_be_imported(
@@ -359,6 +384,8 @@ def _missing(templates: object) -> list[Problem]:
     assert isinstance(templates, PlanTemplates)
     found = Problems()
     for item in templates.missing:
+        if item.unread:
+            continue
         found.warn(
             "missing-variable",
             f"`{item.name}` is used, but {item.origin} has no value",

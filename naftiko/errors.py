@@ -98,15 +98,27 @@ class Problems:
         for problem in problems:
             self.add(problem)
 
-    def ease(self, codes: Collection[str]) -> bool:
-        """Make notes of the problems of these codes; tell whether there were any."""
+    def ease(
+        self, codes: Collection[str], lines: Collection[tuple[str, int]] | None = None
+    ) -> bool:
+        """Make notes of the problems of these codes; tell whether there were any.
+
+        With `lines`, of those on these lines only: ("orders.yaml", 12).
+        """
         eased = {
             key: replace(problem, severity=Severity.INFO)
             for key, problem in self._found.items()
             if problem.code in codes
+            and (lines is None or (problem.location.path, problem.location.line) in lines)
         }
         self._found.update(eased)
         return bool(eased)
+
+    def ease_after(self, count: int) -> None:
+        """Make warnings of the errors that were added after the first `count` problems."""
+        for key, problem in list(self._found.items())[count:]:
+            if problem.severity is Severity.ERROR:
+                self._found[key] = replace(problem, severity=Severity.WARNING)
 
     def __iter__(self) -> Iterator[Problem]:
         """Yield them sorted by place."""
@@ -176,10 +188,6 @@ class DocumentError(SpecError):
 
 class ValidationError(SpecError):
     """The document breaks a rule of the language."""
-
-
-class ResolveError(SpecError):
-    """An import, a reference or a bound value leads nowhere."""
 
 
 class CompileError(SpecError):

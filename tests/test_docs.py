@@ -52,3 +52,40 @@ def test_yaml_in_the_docs_has_no_findings(place: str, block: str) -> None:
 
 def test_the_guide_has_examples() -> None:
     assert sum("capability-files.md" in place for place, _ in blocks()) >= 12
+
+
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(#[^)\s]+)?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as its readers on the web get them."""
+    headings = HEADING.findall(FENCED.sub("", page.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", text).strip().lower().replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=lambda page: page.name
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    lost = []
+    for target, anchor in LINK.findall(FENCED.sub("", page.read_text(encoding="utf-8"))):
+        found = (page.parent / target).resolve() if target else page
+        if not found.exists() or (anchor and anchor[1:] not in anchors(found)):
+            lost.append(target + anchor)
+    assert lost == []
+
+
+def test_the_readme_leads_to_every_guide() -> None:
+    linked = {target for target, _ in LINK.findall((ROOT / "README.md").read_text("utf-8"))}
+    guides = {f"docs/guides/{page.name}" for page in (ROOT / "docs/guides").glob("*.md")}
+    assert guides <= linked
+
+
+def test_every_example_is_named_by_a_guide_and_a_test() -> None:
+    guides = "".join(page.read_text("utf-8") for page in PAGES)
+    tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    for example in sorted((ROOT / "docs/examples").glob("*.yaml")):
+        assert f"examples/{example.name}" in guides, example.name
+        assert example.name in tests, example.name

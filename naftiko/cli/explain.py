@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 
-from naftiko.capability import operations_of
+from naftiko.capability import find_consumed, operations_of
 from naftiko.cli import arguments as common
 from naftiko.cli.console import Console
 from naftiko.cli.loading import check, load_options, refuse, show_warnings
@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "operation",
         nargs="?",
         metavar="OPERATION",
-        help="`namespace.operation` or a bare name (default: all)",
+        help="`namespace.operation` of what is exposed or consumed, or a bare name (default: all "
+        "that is exposed)",
     )
     common.add_loading(parser)
     common.add_read_only(parser)
@@ -60,6 +61,18 @@ def explain(plan: CapabilityPlan, wanted: str | None) -> Iterator[str]:
             if wanted in (None, operation.name, address):
                 yield "\n".join(_lines(address, title, operation))
         yield from _forwards(adapter, wanted)
+    yield from _consumed(plan, wanted)
+
+
+def _consumed(plan: CapabilityPlan, wanted: str | None) -> Iterator[str]:
+    """Yield what one consumed operation sends, by its `namespace.operation`.
+
+    Raises: StartError.
+    """
+    operation = find_consumed(plan, wanted or "")
+    if operation is not None:
+        lines = [f"effect: {operation.effect.value}", *operation.explain()]
+        yield "\n".join([f"{wanted}: consumed", *(f"  {line}" for line in lines)])
 
 
 def _forwards(adapter: AdapterPlan, wanted: str | None) -> Iterator[str]:

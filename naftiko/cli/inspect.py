@@ -21,6 +21,7 @@ from naftiko.plan.capability import (
     RestAdapterPlan,
     SkillAdapterPlan,
 )
+from naftiko.plan.forward import FORWARD_METHODS
 from naftiko.values import JsonObject, JsonValue
 
 MAX_INPUTS_SHOWN = 6
@@ -110,7 +111,15 @@ def _adapter_lines(adapter: AdapterPlan, width: int | None) -> list[str]:
             for item in route.operations
         ]
         rows += [
-            ("*", route.path, route.forward.name, f"forward to {route.forward.namespace}", "")
+            (
+                "*"
+                if route.forward.methods == FORWARD_METHODS
+                else "/".join(route.forward.methods),
+                route.path,
+                route.forward.name,
+                f"forward to {route.forward.namespace}",
+                "",
+            )
             for route in adapter.routes
             if route.forward is not None
         ]
@@ -302,7 +311,12 @@ def _adapter_json(adapter: AdapterPlan) -> JsonObject:
         for item in route.operations
     ]
     out["forwards"] = [
-        {"path": route.path, "name": route.forward.name, "namespace": route.forward.namespace}
+        {
+            "path": route.path,
+            "name": route.forward.name,
+            "namespace": route.forward.namespace,
+            "methods": list(route.forward.methods),
+        }
         for route in adapter.routes
         if route.forward is not None
     ]

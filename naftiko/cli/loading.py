@@ -36,15 +36,28 @@ def load_options(arguments: argparse.Namespace, sandbox: Sandbox | None = None) 
     )
 
 
-def check(name: str | Path, options: LoadOptions, console: Console) -> Checked:
+def check(
+    name: str | Path,
+    options: LoadOptions,
+    console: Console,
+    *,
+    to_run: bool = False,
+    every_operation: bool = False,
+) -> Checked:
     """Take a file through every stage; its secrets are masked from now on.
+
+    Secret stores are asked only where it is about to run. `every_operation` checks consumed
+    operations that nothing calls as well.
 
     Raises: StartError where there is no such file, or the env file cannot be read.
     """
     masker = Masker()
     # Before the file is read: a bug met on the way must not show its secrets either.
     console.add_masker(masker)
-    return check_capability(find_capability(str(name)), options, masker)
+    path = find_capability(str(name))
+    return check_capability(
+        path, options, masker, reads_stores=to_run, every_operation=every_operation
+    )
 
 
 def open_capability(
@@ -56,7 +69,7 @@ def open_capability(
     """
     from naftiko.capability import Capability
 
-    checked = check(name, options, console)
+    checked = check(name, options, console, to_run=True)
     refuse(checked, strict=options.strict, to_run=True)
     show_warnings(checked, console, verbose=verbose)
     refuse_missing(checked)

@@ -42,14 +42,17 @@ class _ConsoleHandler(logging.Handler):
 
 
 class _TextFormatter(logging.Formatter):
-    """`12:04:31 warning naftiko.server: a text`."""
+    """`12:04:31 warning naftiko.server: a text`.
+
+    What follows a line break stands further in: a caller's text must not look like a record.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(level)s %(name)s: %(message)s", datefmt="%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         record.level = record.levelname.lower()
-        return super().format(record)
+        return super().format(record).replace("\n", "\n    ")
 
 
 class _JsonFormatter(logging.Formatter):

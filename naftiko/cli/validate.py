@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Check every file; 1 if one of them cannot be served (or, with --strict, has warnings)."""
     options = load_options(arguments)
-    checks = [check(name, options, console) for name in arguments.files]
+    checks = [check(name, options, console, every_operation=True) for name in arguments.files]
     _PRINTERS[arguments.format](checks, console)
     limit = Severity.WARNING if arguments.strict else Severity.ERROR
     bad = [item for item in checks if item.plan is None or _worst(item) <= limit]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from logging import Logger
 from random import getrandbits
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
@@ -82,6 +84,20 @@ def request_id_from(headers: Mapping[bytes, bytes]) -> str:
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given.decode("ascii")
     return new_request_id()
+
+
+def bug_answer(
+    error: Exception, scope: Scope, *, request_id: str, masker: Masker, logger: Logger
+) -> Answer:
+    """Log a mistake of the engine's own, and return an answer that says nothing of it."""
+    trace = masker("".join(traceback.format_exception(error)))
+    logger.error("request %s failed in the engine\n%s", request_id, trace)
+    shown = RunError(
+        code="internal-error",
+        message="the engine failed to serve the request",
+        hint=f"the log of the server says why, under `{request_id}`",
+    )
+    return problem_answer(shown, request_id=request_id, masker=masker, instance=instance_of(scope))
 
 
 def problem_document(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 65
 """Longer than the idle time of common load balancers (60 s), so that we are not first to close."""
+TICK_S = 0.1
+TICKS_A_DAY = 864_000
 SETTLE_S = 1.0
 """How long cancelled requests may take to send their last answer."""
 
@@ -36,6 +38,7 @@ class AppServer(uvicorn.Server):
         self._last_word = _LastWord(app, masker)
         self._listening = list(sockets)
         self.started_event = asyncio.Event()
+        self._stop_asked = asyncio.Event()
         super().__init__(
             uvicorn.Config(
                 self._last_word,
@@ -71,6 +74,30 @@ class AppServer(uvicorn.Server):
             raise StartError(message, hint="the log says why") from error
         self.started_event.set()
 
+    async def main_loop(self) -> None:
+        """Tick as uvicorn does, but end at once when told to stop."""
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks = (ticks + 1) % TICKS_A_DAY
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._stop_asked.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain as uvicorn does; where nothing is in flight there is nothing to wait for."""
+        await asyncio.sleep(0)  # idle connections have been closed, and go with the next turn
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
+        with suppress(TimeoutError):  # one that was being accepted just now; `_settle` closes it
+            async with asyncio.timeout(SETTLE_S):
+                await asyncio.gather(*(server.wait_closed() for server in self.servers))
+        for listening in sockets or ():
+            listening.close()
+        await self.lifespan.shutdown()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to the host: there are several servers, and one of it."""
@@ -82,6 +109,7 @@ class AppServer(uvicorn.Server):
         # uvicorn says whole seconds, and passes them to asyncio, which takes fractions.
         self.config.timeout_graceful_shutdown = drain_s  # type: ignore[assignment]  # floats work as well
         self.should_exit = True
+        self._stop_asked.set()
         # uvicorn does it too, at its next tick; no answer until then should promise more.
         for connection in list(self.server_state.connections):
             connection.shutdown()

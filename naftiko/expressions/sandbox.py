@@ -298,6 +298,8 @@ def _fail_syntax(error: TemplateSyntaxError, code: str, at: Anchor) -> NoReturn:
         message = f"there is no {kind} `{name}`"
         hint = did_you_mean(name, filter_names()) if kind == "filter" else ""
     else:
+        if message.endswith("got '='"):
+            hint = "compare with `==`"
         message = f"the template cannot be read: {message[:1].lower()}{message[1:]}"
     lines = code.split("\n")
     number = min(max(error.lineno, 1), len(lines))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
-from naftiko.errors import Problem
+from naftiko.errors import Problem, ShapingError
 from naftiko.expressions import ExpressionError
 from naftiko.expressions.lookup import Getter, Scope, default_getter, lookup
 from naftiko.expressions.regions import expression_end
@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 MAX_TEMPLATE_LENGTH = 1024 * 1024
+MAX_RENDERED = 32 * 1024 * 1024
+"""Characters of a rendered text: a caller's 4 MiB may stand in it many times."""
 MAX_EXPRESSIONS = 500
 """Placeholders of one text that are more than a name. Each takes a millisecond to compile."""
 
@@ -117,6 +119,8 @@ class Template:
             value = part.get(scope)
             text = value if isinstance(value, str) else value_text(value)
             out.append(text if escape is None else escape(text))
+        if len(out) > 1 and sum(map(len, out)) > MAX_RENDERED:
+            raise ShapingError(message="a template's text grows to more than 32 MiB")
         return "".join(out)
 
     def missing(self, scope: Scope) -> list[str]:

@@ -1,15 +1,15 @@
 """Converts an answer in a process of its own, which can be ended when it takes too long.
 
-`python -m naftiko.formats.apart CONVERTER SCHEMA MEDIA_TYPE` reads a body and writes JSON:
-{"value": ...} or {"error": "it is ..."}.
+`python -m naftiko.formats.apart CONVERTER MEDIA_TYPE SIZE` reads a schema of SIZE bytes, then a
+body, and writes JSON: {"value": ...} or {"error": "it is ..."}.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 
+from naftiko.formats.child import child_environment, no_core_dumps
 from naftiko.formats.limits import Budget, UnreadableError
 from naftiko.values import JsonValue
 
@@ -26,11 +26,15 @@ def run_apart(
     import subprocess  # costs every start some milliseconds otherwise
 
     # -P: the folder the engine runs in may belong to strangers, and must not shadow modules.
-    command = [sys.executable, "-P", "-m", __name__, converter, schema, media_type]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    option = schema.encode()
+    command = [sys.executable, "-P", "-m", __name__, converter, media_type, str(len(option))]
     try:
         done = subprocess.run(  # noqa: S603  # our own module; the arguments are data to it
-            command, input=body, capture_output=True, timeout=time_limit_s, env=environment
+            command,
+            input=option + body,
+            capture_output=True,
+            timeout=time_limit_s,
+            env=child_environment(),
         )
     except subprocess.TimeoutExpired:
         raise UnreadableError("reading it takes too long") from None
@@ -45,11 +49,13 @@ def run_apart(
     return value
 
 
-def main(converter: str, schema: str, media_type: str) -> None:
+def main(converter: str, media_type: str, size: str) -> None:
     """Convert what comes in on stdin; what goes wrong goes out as data."""
     from naftiko.formats.reader import load_converter
 
+    no_core_dumps()
     _limit_memory()
+    schema = sys.stdin.buffer.read(int(size)).decode()
     convert = load_converter(converter)(schema, None)
     try:
         answer = {"value": convert(sys.stdin.buffer.read(), media_type, Budget())}

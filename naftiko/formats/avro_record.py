@@ -36,12 +36,12 @@ _BAD_DATA = (
 )
 
 
-def compile_converter(_schema: str, file: Path | None) -> Convert:
-    """Return what reads a record of that schema.
+def compile_converter(text: str, file: Path | None) -> Convert:
+    """Return what reads a record of the schema in that file; without one, `text` is the schema.
 
     Raises: FormatError for a file that holds no Avro schema.
     """
-    schema = _parsed(file)
+    schema = _parsed(text, file)
     read = _reader(schema)
 
     def convert(body: bytes, _media_type: str, budget: Budget) -> JsonValue:
@@ -59,13 +59,13 @@ def compile_converter(_schema: str, file: Path | None) -> Convert:
     return convert
 
 
-def _parsed(file: Path | None) -> Any:
+def _parsed(text: str, file: Path | None) -> Any:
     try:
-        if file is None:
-            raise ValueError("no file")
-        if file.stat().st_size > MAX_SCHEMA_BYTES:
-            raise ValueError("it has more than 1 MiB")
-        parsed = fastavro.parse_schema(json.loads(file.read_bytes()))
+        if file is not None:
+            if file.stat().st_size > MAX_SCHEMA_BYTES:
+                raise ValueError("it has more than 1 MiB")
+            text = file.read_text(encoding="utf-8-sig")
+        parsed = fastavro.parse_schema(json.loads(text))
         for item in _array_items(parsed):
             _refuse_empty(item)
     except (SchemaParseException, UnknownType, *_BAD_DATA, OSError) as error:

@@ -29,6 +29,7 @@ from google.protobuf.message import (  # type: ignore[import-untyped]  # comes w
 )
 
 from naftiko.errors import did_you_mean
+from naftiko.formats.child import child_environment
 from naftiko.formats.limits import Budget, FormatError, UnreadableError, check_depth
 from naftiko.values import JsonObject, JsonValue
 
@@ -130,13 +131,12 @@ def _compiled(file: Path) -> bytes:
         # -P: modules in the folder the engine runs in must not shadow the compiler's.
         command = [sys.executable, "-P", "-m", "grpc_tools.protoc", f"-I{file.parent}"]
         command += [f"-I{known}", "--include_imports", f"--descriptor_set_out={out}", str(file)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         try:
             done = subprocess.run(  # noqa: S603  # the compiler; the file is data to it
                 command,
                 capture_output=True,
                 timeout=COMPILE_TIME_LIMIT_S,
-                env=environment,
+                env=child_environment(),
                 stdin=subprocess.DEVNULL,
             )
         except subprocess.TimeoutExpired:

@@ -90,6 +90,8 @@ FORMATS: Mapping[str, Format] = {
         module="fastavro",
         schema=SchemaKind.FILE,
         max_bytes=8 * _MIB,
+        inline_bytes=16_384,
+        apart_above=32_768,
     ),
     "protobuf": Format(
         name="Protobuf",
@@ -106,10 +108,15 @@ FORMATS: Mapping[str, Format] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Reads answers in one format. `schema` is the filter, or "" where there is none."""
+    """Reads answers in one format. `schema` is the filter, or "" where there is none.
+
+    `apart_option` is what the converter takes in a process of its own: the filter, or the text of
+    the schema file.
+    """
 
     format: Format
     schema: str
+    apart_option: str = field(default="", repr=False)
     convert: Convert = field(repr=False)
 
     def is_quick(self, body: bytes) -> bool:
@@ -128,7 +135,9 @@ class Reader:
             if len(body) > format_.max_bytes:
                 raise UnreadableError(f"it has more than {format_.max_bytes} bytes")
             if format_.apart_above is not None and len(body) > format_.apart_above:
-                return run_apart(format_.converter, self.schema, body, media_type, time_limit_s)
+                return run_apart(
+                    format_.converter, self.apart_option, body, media_type, time_limit_s
+                )
             return self.convert(body, media_type, Budget(time_limit_s))
         except UnreadableError as error:
             raise ConsumedError(
@@ -147,7 +156,10 @@ def compile_format(name: str, schema: str = "", file: Path | None = None) -> Rea
     format_ = FORMATS[name]
     option = format_.option if format_.schema is SchemaKind.NONE else schema
     convert = load_converter(format_.converter)(option, file)
-    return Reader(format=format_, schema=schema, convert=convert)
+    apart_option = schema
+    if file is not None and format_.apart_above is not None:
+        apart_option = file.read_text(encoding="utf-8-sig")
+    return Reader(format=format_, schema=schema, apart_option=apart_option, convert=convert)
 
 
 def load_converter(converter: str) -> Callable[[str, Path | None], Convert]:

@@ -19,7 +19,7 @@ from naftiko.model.consumes import (
     Paginate,
     UnknownConsumes,
 )
-from naftiko.model.fields import Fields, Named
+from naftiko.model.fields import Fields, Named, is_null
 from naftiko.model.unserved import warn_consumes
 
 
@@ -75,28 +75,47 @@ def _http(named: Named, problems: Problems) -> ConsumesHttp | None:
         description=fields.text("description"),
         authentication=build_authentication(fields),
         input_parameters=build_input_parameters(fields) or (),
-        resources=tuple(_resource(item) for item in fields.named("resources")),
+        resources=tuple(_resource(item, problems) for item in fields.named("resources")),
         timeout=fields.scalar("timeout"),
-        resilience=fields.mapping("resilience"),
-        tls=fields.mapping("tls"),
+        resilience=_block(fields, "resilience", problems),
+        tls=_block(fields, "tls", problems),
     )
 
 
-def _resource(named: Named) -> ConsumedHttpResource:
+def _block(fields: Fields, name: str, problems: Problems) -> Mapping | None:
+    """Return a mapping that protects calls: with anything else in its place they would go bare."""
+    node = fields.node_of(name)
+    if node is None or isinstance(node, Mapping) or is_null(node):
+        return fields.mapping(name)
+    found = f"`{node.text}`" if isinstance(node, Scalar) else "a list"
+    message = f"`{name}` must be a mapping, found {found}"
+    problems.error(f"invalid-{name}", message, node.location, _EXAMPLES[name])
+    return None
+
+
+_EXAMPLES = {
+    "resilience": "write `resilience: {timeout: 10s}`",
+    "tls": "write `tls: {certificate: ./client.pem, key: ./client.key}`",
+}
+
+
+def _resource(named: Named, problems: Problems) -> ConsumedHttpResource:
     fields = named.fields
     path = fields.scalar("path") or Scalar("", "", fields.location)
     return ConsumedHttpResource(
         name=named.name,
         path=path,
-        operations=tuple(_http_operation(item) for item in fields.named("operations") if item.name),
+        operations=tuple(
+            _http_operation(item, problems) for item in fields.named("operations") if item.name
+        ),
         location=named.location,
         description=fields.text("description"),
         input_parameters=build_input_parameters(fields) or (),
-        resilience=fields.mapping("resilience"),
+        resilience=_block(fields, "resilience", problems),
     )
 
 
-def _http_operation(named: Named) -> ConsumedHttpOperation:
+def _http_operation(named: Named, problems: Problems) -> ConsumedHttpOperation:
     fields = named.fields
     return ConsumedHttpOperation(
         name=named.name,
@@ -114,7 +133,7 @@ def _http_operation(named: Named) -> ConsumedHttpOperation:
         max_binary_size=fields.scalar("maxBinarySize"),
         output_parameters=build_output_parameters(fields),
         timeout=fields.scalar("timeout"),
-        resilience=fields.mapping("resilience"),
+        resilience=_block(fields, "resilience", problems),
         paginate=fields.node_of("paginate"),
     )
 
@@ -124,7 +143,7 @@ _BODY_MEMBERS = frozenset({"type", "data", "contentType", "encoding", "file"})
 
 def _body(node: Node | None) -> Body | None:
     """A string is a JSON template as text; a mapping without `type` is the data itself."""
-    if node is None or (isinstance(node, Scalar) and node.value is None):
+    if node is None or is_null(node):
         return None
     if isinstance(node, Mapping) and "type" in node and set(node) <= _BODY_MEMBERS:
         fields = Fields(node)
@@ -141,11 +160,25 @@ def _body(node: Node | None) -> Body | None:
     return Body(type_="json", data=node, location=node.location)
 
 
+_PLAIN_TYPES = frozenset({"basic", "bearer", "digest", "apikey", "oauth2", "mtls", "sigv4"})
+
+
 def build_authentication(fields: Fields) -> Authentication | None:
-    """Build `authentication`."""
-    inner = fields.fields("authentication")
-    if inner is None:
+    """Build `authentication`.
+
+    What is no mapping is kept as one without members, so that it is refused and never left out:
+    `authentication: bearer` is of type bearer, and has no token. Any other text may be the secret
+    itself, which no message must show.
+    """
+    node = fields.node_of("authentication")
+    if node is None or is_null(node):
         return None
+    if not isinstance(node, Mapping):
+        type_ = node.text if isinstance(node, Scalar) and node.text in _PLAIN_TYPES else ""
+        return Authentication(
+            type_=type_, fields=Mapping((), node.location), location=node.location
+        )
+    inner = Fields(node)
     return Authentication(type_=inner.text("type"), fields=inner.node, location=inner.location)
 
 
@@ -172,12 +205,14 @@ def _aws(named: Named, problems: Problems) -> ConsumesAws | None:
         role_arn=fields.scalar("roleArn"),
         retries=fields.scalar("retries"),
         timeout=fields.scalar("timeout"),
-        operations=tuple(_aws_operation(item) for item in fields.named("operations") if item.name),
-        resilience=fields.mapping("resilience"),
+        operations=tuple(
+            _aws_operation(item, problems) for item in fields.named("operations") if item.name
+        ),
+        resilience=_block(fields, "resilience", problems),
     )
 
 
-def _aws_operation(named: Named) -> ConsumedAwsOperation:
+def _aws_operation(named: Named, problems: Problems) -> ConsumedAwsOperation:
     fields = named.fields
     parameters = fields.mapping("parameters")
     return ConsumedAwsOperation(
@@ -193,7 +228,7 @@ def _aws_operation(named: Named) -> ConsumedAwsOperation:
         paginate=_paginate(fields),
         output_parameters=build_output_parameters(fields),
         timeout=fields.scalar("timeout"),
-        resilience=fields.mapping("resilience"),
+        resilience=_block(fields, "resilience", problems),
     )
 
 

@@ -13,10 +13,6 @@ from naftiko.model.build_parameters import (
 from naftiko.model.build_steps import build_mappings, build_steps
 from naftiko.model.exposes import ExposedOperation
 from naftiko.model.fields import Fields, Named
-from naftiko.source import Location
-
-LATER_MEMBERS: tuple[str, ...] = ()
-"""Members of an operation that this engine does not serve."""
 
 
 def build_operation(named: Named, name: str) -> ExposedOperation:
@@ -45,19 +41,9 @@ def build_operation(named: Named, name: str) -> ExposedOperation:
         tags=fields.texts("tags"),
         output_parameters=build_output_parameters(fields),
         hints=build_hints(fields.fields("hints")),
-        unsupported=_unsupported(fields),
     )
 
 
 def referred_name(fields: Fields) -> str:
     """Return the name that an operation without one has from its `ref`: that of the function."""
     return fields.text("ref").rpartition(".")[2].strip()
-
-
-def _unsupported(fields: Fields) -> tuple[tuple[str, Location], ...]:
-    found: list[tuple[str, Location]] = []
-    for name in LATER_MEMBERS:
-        key = fields.node.key(name)
-        if key is not None:
-            found.append((name, key.location))
-    return tuple(found)

@@ -23,7 +23,6 @@ class ExposedOperation:
     `on_error` is what its steps do on failures, where they do not say.
     `content` lists MCP content blocks, `response` maps the REST status and headers: both are this
     engine's own.
-    `unsupported` names members the engine does not serve yet (`steps`), with their places.
     """
 
     name: str
@@ -47,7 +46,6 @@ class ExposedOperation:
     output_media_type: Scalar | None = None
     max_binary_size: Scalar | None = None
     tags: tuple[str, ...] = ()
-    unsupported: tuple[tuple[str, Location], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

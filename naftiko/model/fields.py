@@ -13,6 +13,11 @@ from naftiko.source import Location
 from naftiko.values import JsonValue
 
 
+def is_null(node: Node) -> bool:
+    """Tell whether a member was named and given no value."""
+    return isinstance(node, Scalar) and node.value is None
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """An entry of a list (`- name: x`) or of a map keyed by name (`x: {...}`)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from naftiko.document.nodes import Scalar
 from naftiko.errors import Problem, Problems, Severity, SpecError, did_you_mean
 from naftiko.expressions import ExpressionError
-from naftiko.model.consumes import Consumes, UnknownConsumes
+from naftiko.model.consumes import Consumes, ConsumesAws, ConsumesHttp, UnknownConsumes
 from naftiko.plan.ports import ClientAdapter, ClientContext, ClientOperation
 from naftiko.source import Location
 
@@ -89,6 +89,28 @@ class Clients:
         client = self.client(namespace, self.consumes[namespace].location)
         return client.operation(name) if client and name in client.operation_names() else None
 
+    def check_uncalled(self) -> None:
+        """Compile the declared operations that nothing calls, for the problems in them.
+
+        Their errors count as warnings: they keep nothing from being served.
+        """
+        before = len(self.problems)
+        for namespace, entry in self.consumes.items():
+            client = self.client(namespace, entry.location)
+            if client is None:
+                continue
+            for name in _declared(entry):
+                self._check(client, name)
+        self.problems.ease_after(before)
+
+    def _check(self, client: ClientAdapter, name: str) -> None:
+        try:
+            client.operation(name)
+        except (ExpressionError, LeftOut) as error:
+            self.problems.add(replace(error.problem, severity=Severity.WARNING))
+        except SpecError as error:
+            self.problems.extend(error.problems)
+
     def client(self, namespace: str, location: Location) -> ClientAdapter | None:
         """Return the adapter of a namespace, compiled when first asked for."""
         if namespace in self.compiled:
@@ -128,3 +150,10 @@ class Clients:
             for namespace, client in self.compiled.items()
             for name in client.operation_names()
         ]
+
+
+def _declared(entry: Consumes) -> list[str]:
+    """Return the operations that the file names; all others of an AWS service need no check."""
+    if isinstance(entry, ConsumesHttp):
+        return [item.name for resource in entry.resources for item in resource.operations]
+    return [item.name for item in entry.operations] if isinstance(entry, ConsumesAws) else []

@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from naftiko.document.nodes import Scalar
@@ -23,6 +24,8 @@ DEFAULT_MAX_BYTES = 10 * 1024 * 1024
 """Largest file or binary answer, unless `maxBinarySize` says otherwise."""
 MAX_FILES = 10_000
 """Files of one folder that are listed."""
+MAX_SEEN = 5 * MAX_FILES
+"""Files that are looked at to list those: a folder may hold any number."""
 MAX_DEPTH = 32
 """Folders within folders that are listed."""
 
@@ -43,6 +46,10 @@ _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_FOLLOW
 
 class FileRefusedError(Exception):
     """A file that is not there, or may not be shown; the text is a sentence for people."""
+
+
+class FileTooLargeError(FileRefusedError):
+    """A file that is larger than what is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ class Files:
                 scalar.location,
                 "move the file under it, or name another root with --workspace",
             )
+        refuse_private(scalar, candidate)
         if candidate.is_file() or (folder and candidate.is_dir()):
             return candidate
         found = UnderRoot(self.root).find(relative, beside=beside)
@@ -107,6 +115,22 @@ class Files:
             return False
         # A link below the root would give the path other last parts than its target has.
         return not parts or path.parts[-len(parts) :] == parts
+
+
+def refuse_private(scalar: Scalar, path: Path) -> None:
+    """Refuse to show or send a file like `.env` or `.git/config`: secrets are kept in such files.
+
+    Raises: LeftOut.
+    """
+    real = path.resolve()
+    if ".git" not in real.parts and not (real.name.startswith(".") and not real.is_dir()):
+        return
+    raise leave_out(
+        "hidden-file",
+        f"`{scalar.text}` is hidden, as files with settings and secrets are, so it is not read",
+        scalar.location,
+        "give the file a name that does not begin with a dot",
+    )
 
 
 def media_type_of(name: str) -> str:
@@ -169,7 +193,7 @@ def _read(descriptor: int, name: str, max_bytes: int) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise FileRefusedError(f"the file `{name[:80]}` is larger than {max_bytes} bytes")
+        raise FileTooLargeError(f"the file `{name[:80]}` is larger than {max_bytes} bytes")
     return content
 
 
@@ -184,16 +208,18 @@ class Listed:
 
 def list_files(folder: Path) -> list[Listed]:
     """Return the files below a folder, sorted by path; no links, no hidden names."""
-    found = sorted(_walk(folder, "", MAX_DEPTH), key=lambda item: item.relative)
+    seen = islice(_walk(folder, "", MAX_DEPTH), MAX_SEEN)
+    found = sorted(seen, key=lambda item: item.relative)
     return found[:MAX_FILES]
 
 
 def _walk(folder: Path, prefix: str, depth: int) -> Iterator[Listed]:
     try:
-        entries = list(os.scandir(folder))
+        with os.scandir(folder) as scanned:
+            entries = list(islice(scanned, MAX_SEEN))
     except OSError:
         return
-    for entry in entries[:MAX_FILES]:
+    for entry in entries:
         if not _SEGMENT.fullmatch(entry.name) or entry.is_symlink():
             continue
         if entry.is_dir(follow_symlinks=False):

@@ -11,6 +11,7 @@ from dataclasses import replace
 from naftiko.errors import Problems
 from naftiko.expressions import ExpressionError
 from naftiko.model.parameters import InputParameter
+from naftiko.plan.declared import check_declared
 from naftiko.plan.infer import Place, declared_place, declared_schema, leads_into_body
 from naftiko.plan.inputs import Input, InputTable
 from naftiko.plan.templates import PlanTemplates, input_references
@@ -27,6 +28,8 @@ def split_fixed(
     """Return the inputs that callers give, and the values of the others.
 
     `{name: version, in: query, type: integer, value: "2"}` -> [], {"version": 2}
+
+    Raises: LeftOut for an input that cannot be checked.
     """
     open_: list[InputParameter] = []
     fixed: JsonObject = {}
@@ -39,6 +42,8 @@ def split_fixed(
             fixed[item.name] = _constant(item, templates)
         else:
             open_.append(_read_from_body(item, place, problems))
+    for item in open_:
+        check_declared(item, problems)
     return open_, fixed
 
 

@@ -50,7 +50,6 @@ def declares_nothing_to_run(operation: ExposedOperation) -> bool:
         operation.call is not None
         or operation.steps
         or operation.ref is not None
-        or operation.unsupported
         or has_given_values(operation.output_parameters)
     )
 

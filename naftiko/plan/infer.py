@@ -14,7 +14,7 @@ from naftiko.document.nodes import Scalar
 from naftiko.expressions.jsonpath import Path, compile_path
 from naftiko.model.parameters import InputParameter
 from naftiko.plan.call import Argument
-from naftiko.plan.inputs import Input
+from naftiko.plan.inputs import Input, InputTable, compile_validator
 from naftiko.plan.ports import Parameter
 from naftiko.plan.values import TextValue
 from naftiko.values import JsonObject, JsonValue
@@ -233,16 +233,29 @@ def _declared(
         needed = parameter is not None and parameter.required
         required = not item.has_default if place.method is None else required or needed
     known = parameter.schema if parameter else {}
+    default = declared_default(item, known)
     return Input(
         name=item.name,
         schema=declared_schema(item, known),
         required=required and not item.has_default,
         description=item.description or str(known.get("description") or ""),
         sources=sources,
-        default=item.default,
-        has_default=item.has_default,
+        default=default,
+        has_default=default is not None,
         path=path,
     )
+
+
+def declared_default(
+    item: InputParameter, known: Mapping[str, JsonValue] | None = None
+) -> JsonValue:
+    """Return the default of an input: "5" is 5 where its type is integer. None for none."""
+    if not isinstance(item.default, str):
+        return item.default
+    typed = Input(name=item.name, schema=declared_schema(item, known or {}))
+    if not typed.types or typed.types - {"integer", "number", "boolean"}:
+        return item.default
+    return InputTable(inputs=(typed,)).read_text(typed, [item.default])
 
 
 def body_path(item: InputParameter) -> Path | None:
@@ -284,7 +297,7 @@ def _keyword(keyword: str, value: JsonValue) -> JsonValue:
     if keyword == "enum":
         return value if isinstance(value, list) and value else None
     if keyword == "pattern":
-        return value if isinstance(value, str) and _compiles(value) else None
+        return value if is_regular_expression(value) else None
     if keyword == "uniqueItems":
         return value if isinstance(value, bool) else None
     if keyword == "additionalProperties":
@@ -294,10 +307,13 @@ def _keyword(keyword: str, value: JsonValue) -> JsonValue:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _compiles(pattern: str) -> bool:
+def is_regular_expression(pattern: JsonValue) -> bool:
+    """Tell whether it is one to the engine that tries it on inputs."""
+    if not isinstance(pattern, str):
+        return False
     try:
-        re.compile(pattern)
-    except re.error:
+        compile_validator({"pattern": pattern})
+    except ValueError:
         return False
     return True
 

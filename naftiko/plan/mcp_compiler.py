@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from naftiko.document.nodes import Mapping, Node, Scalar
 from naftiko.errors import Problems, Severity
@@ -22,15 +22,15 @@ from naftiko.plan.capability import (
     ResourcePlan,
 )
 from naftiko.plan.clients import LeftOut
-from naftiko.plan.completions import CompletionCompiler
 from naftiko.plan.content import ContentCompiler
 from naftiko.plan.content_files import DEFAULT_MAX_BYTES, Files
 from naftiko.plan.given import GivenPlan, declares_nothing_to_run, given_operation
 from naftiko.plan.operations import OperationCompiler, Setting
-from naftiko.plan.prompts import PromptCompiler
-from naftiko.plan.resources import ResourceCompiler
 from naftiko.plan.settings import AdapterSettings
 from naftiko.source import Location
+
+if TYPE_CHECKING:
+    from naftiko.plan.completions import CompletionCompiler
 
 MAX_BINARY_BYTES = 256 * 1024 * 1024
 """More than this is not held in memory, whatever the file says."""
@@ -113,6 +113,10 @@ class McpCompiler:
     def _resources(
         self, exposes: ExposesMcp, files: Files, options: McpServing
     ) -> Iterator[ResourcePlan]:
+        if not exposes.resources:
+            return  # most files have none, and the import costs
+        from naftiko.plan.resources import ResourceCompiler
+
         contents = ContentCompiler(
             value=self.operations.templates.value, files=files, max_bytes=options.max_bytes
         )
@@ -141,6 +145,10 @@ class McpCompiler:
     def _prompts(
         self, exposes: ExposesMcp, files: Files, options: McpServing
     ) -> Iterator[PromptPlan]:
+        if not exposes.prompts:
+            return
+        from naftiko.plan.prompts import PromptCompiler
+
         compiler = PromptCompiler(
             adapter=exposes.namespace,
             operations=self.operations,
@@ -152,6 +160,8 @@ class McpCompiler:
         yield from self._compiled(exposes, "prompt", exposes.prompts, compiler.compile)
 
     def _completions(self, exposes: ExposesMcp) -> CompletionCompiler:
+        from naftiko.plan.completions import CompletionCompiler
+
         return CompletionCompiler(
             adapter=exposes.namespace, operations=self.operations, problems=self.problems
         )

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from naftiko.document.nodes import Scalar
+from naftiko.document.nodes import Node, Scalar
 from naftiko.errors import Problem, Problems, Severity, did_you_mean
 from naftiko.expressions import ExpressionError
 from naftiko.model.aggregates import Aggregate
@@ -33,13 +34,14 @@ from naftiko.plan.ports import (
 )
 from naftiko.plan.response import compile_response
 from naftiko.plan.schema_bounds import refuse_explosion
-from naftiko.plan.scripts import ScriptCompiler
 from naftiko.plan.shaping import compile_shaper
-from naftiko.plan.steps.compiler import compile_orchestration, undeclared
-from naftiko.plan.templates import PlanTemplates, input_references
+from naftiko.plan.templates import PlanTemplates, input_references, unbound
 from naftiko.plan.undeclared import Situation, fill_by_spelling, undeclared_inputs
-from naftiko.plan.values import TextValue
+from naftiko.plan.values import TextValue, ValueTemplate
 from naftiko.values import JsonObject, JsonSchema
+
+if TYPE_CHECKING:
+    from naftiko.plan.scripts import ScriptCompiler
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ class OperationCompiler:
     read_only: bool = False
     disabled: list[Disabled] = field(default_factory=list)
     functions: Functions | None = None
-    scripts: ScriptCompiler | None = None
+    script_settings: ScriptSettings = field(default_factory=ScriptSettings)
+    _scripts: ScriptCompiler | None = field(default=None, init=False)
 
     def compile(self, operation: ExposedOperation, setting: Setting) -> OperationPlan | None:
         """Compile one operation; None where it is left out.
@@ -122,13 +125,6 @@ class OperationCompiler:
             )
 
     def _called(self, operation: ExposedOperation, setting: Setting) -> _Called:
-        if operation.unsupported:
-            name, location = operation.unsupported[0]
-            raise leave_out(
-                f"unsupported-{name}",
-                f"`{name}` is not served by this version, so `{operation.name}` is left out",
-                location,
-            )
         if operation.ref is not None and self.functions is not None:
             return self._referred(operation, operation.ref, self.functions, setting)
         if operation.steps:
@@ -169,6 +165,9 @@ class OperationCompiler:
         )
 
     def _orchestrated(self, operation: ExposedOperation, setting: Setting) -> _Called:
+        # Most files have no steps, and all that steps can do takes 30 ms to import.
+        from naftiko.plan.steps.compiler import compile_orchestration, undeclared
+
         place = setting.place
         declared, fixed = self._split_fixed(operation, setting)
         is_declared = operation.input_parameters is not None or bool(setting.shared)
@@ -195,15 +194,17 @@ class OperationCompiler:
         return _Called(plan=found.plan, inputs=table, output_schema=None, effect=found.plan.effect)
 
     def _script_compiler(self) -> ScriptCompiler:
-        if self.scripts is None:
+        from naftiko.plan.scripts import ScriptCompiler
+
+        if self._scripts is None:
             context = self.clients.context
-            self.scripts = ScriptCompiler(
-                settings=ScriptSettings(),
+            self._scripts = ScriptCompiler(
+                settings=self.script_settings,
                 workspace_root=context.workspace_root,
                 environment=context.environment,
                 problems=self.problems,
             )
-        return self.scripts
+        return self._scripts
 
     def _warn_unused_mappings(self, operation: ExposedOperation) -> None:
         if operation.mappings:
@@ -227,10 +228,21 @@ class OperationCompiler:
             )
 
     def _mock(self, operation: ExposedOperation, setting: Setting) -> _Called:
-        plan = compile_mock(operation.output_parameters, self.templates.value)
+        read: set[str] = set()
+
+        def compile_value(node: Node) -> ValueTemplate:
+            value = self.templates.value(node)
+            names = unbound(value.references, self.templates)
+            read.update(name.partition(".")[0] for name, _ in names)
+            return value
+
+        plan = compile_mock(operation.output_parameters, compile_value)
         declared, fixed = self._split_fixed(operation, setting)
         inputs = declared_inputs(declared, place=setting.place, parameters={})
-        table = self._table(operation, inputs, fixed, closed=False)
+        # What a mock reads and does not declare, callers may give all the same.
+        known = {*fixed, *(item.name for item in inputs)}
+        is_declared = operation.input_parameters is not None or bool(setting.shared)
+        table = self._table(operation, inputs, fixed, closed=is_declared and read <= known)
         return _Called(plan=plan, inputs=table, output_schema=None, effect=Effect.READ)
 
     def _bound_by_name(self, operation: ExposedOperation, setting: Setting) -> _Called:

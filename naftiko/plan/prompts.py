@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from naftiko.document.nodes import Mapping, Node, Scalar
 from naftiko.document.nodes import Sequence as SequenceNode
-from naftiko.errors import Problems, did_you_mean
-from naftiko.expressions.template import Template
+from naftiko.errors import Problems, ShapingError, did_you_mean
+from naftiko.expressions.template import MAX_RENDERED, Template
 from naftiko.model.mcp import McpPrompt, McpPromptArgument
 from naftiko.model.parameters import InputParameter
 from naftiko.plan.capability import OperationPlan, PromptArgumentPlan, PromptPlan
@@ -205,7 +205,10 @@ class _FileText:
         return cls((*parts, (text[end:], "")))
 
     def render(self, scope: JsonObject) -> JsonValue:
-        return "".join(before + str(scope.get(name, "") or "") for before, name in self.parts)
+        texts = [(before, str(scope.get(name, "") or "")) for before, name in self.parts]
+        if sum(len(before) + len(text) for before, text in texts) > MAX_RENDERED:
+            raise ShapingError(message="the prompt grows to more than 32 MiB")
+        return "".join(before + text for before, text in texts)
 
 
 def _parameter(argument: McpPromptArgument) -> InputParameter:

@@ -147,7 +147,9 @@ class AdapterSettings:
         if names is None:
             self.problems.error(
                 "unsupported-authentication",
-                f"server authentication of type `{authentication.type_}` is not served",
+                f"server authentication of type `{authentication.type_}` is not served"
+                if authentication.type_
+                else "this `authentication` does not say its `type`",
                 (authentication.text("type") or authentication).location,
                 did_you_mean(authentication.type_, SERVER_AUTH_FIELDS),
             )
@@ -194,6 +196,8 @@ class AdapterSettings:
             return value
         missing = self.templates.missing[before:]
         del self.templates.missing[before:]
+        if any(item.unread for item in missing):
+            return ""  # only checked; to run, the store is asked, and what is missing is refused
         detail = f": {missing[0].origin} has no value" if missing else ""
         self.problems.error(
             "unresolved-secret",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from naftiko.plan.masking import Masker
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
+_SECRET = re.compile(r"[A-Z][A-Z0-9_]*")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 INPUT_PREFIXES = ("rest", "tools")
@@ -36,11 +37,12 @@ INPUT_PREFIXES = ("rest", "tools")
 
 @dataclass(frozen=True, slots=True)
 class MissingVariable:
-    """A use of a variable that has no value."""
+    """A use of a variable that has no value, or, `unread`, of which nobody knows one yet."""
 
     name: str
     origin: str
     location: Location
+    unread: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -158,14 +160,34 @@ class PlanTemplates:
         variable = self.variables.find(name)
         if variable is not None:
             if variable.current is None:
-                self.missing.append(MissingVariable(name, variable.origin, reference.location))
+                use = MissingVariable(
+                    name, variable.origin, reference.location, unread=variable.unread
+                )
+                self.missing.append(use)
             if variable.cell is not None:
                 return _refreshed(variable.cell)
             return _constant(variable.value)
         prefix, _, key = name.partition(".")
-        if prefix != "env" or not key:
+        if prefix == "env" and key:
+            return self._undeclared(key, reference)
+        if prefix in self.variables.namespaces and _SECRET.fullmatch(key):
+            return self._misspelt(prefix, key, reference)
+        return None
+
+    def _misspelt(self, namespace: str, key: str, reference: Reference) -> Getter | None:
+        """`{{vault.TOKN}}` of a bind without that variable must not become a caller's input."""
+        if namespace in self.steps or self._prefixed(reference.name) is not None:
             return None
-        return self._undeclared(key, reference)
+        known = [name for name in self.variables.names() if name.startswith(f"{namespace}.")]
+        self.problems.warn(
+            "undeclared-variable",
+            f"`{{{{{reference.name}}}}}` is not declared: the bind `{namespace}` has no `{key}`",
+            reference.location,
+            did_you_mean(reference.name, known),
+        )
+        origin = f"a variable that the bind `{namespace}` does not declare"
+        self.missing.append(MissingVariable(reference.name, origin, reference.location))
+        return _constant(None)
 
     def _undeclared(self, key: str, reference: Reference) -> Getter:
         """`{{env.X}}` without a bind: clear enough to serve, worth a warning."""

@@ -46,7 +46,8 @@ class Cell:
 class Variable:
     """One bound variable. `value` is None where its source, which `origin` names, has none.
 
-    `cell` holds its value from then on, where the bind says `refresh`.
+    `cell` holds its value from then on, where the bind says `refresh`. `unread` says that its
+    store was not asked, so that nobody knows whether it has one.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Variable:
     origin: str
     location: Location
     cell: Cell | None = field(default=None, repr=False)
+    unread: bool = False
 
     @property
     def current(self) -> str | None:
@@ -88,9 +90,11 @@ class BoundVariables:
         self._by_name: dict[str, Variable] = {}
         self.environment = environment
         self.refreshed = tuple(refreshed)
+        self.namespaces: set[str] = set()
         for variable in variables:
             self._by_name[variable.name] = variable
             if variable.namespace:
+                self.namespaces.add(variable.namespace)
                 self._by_name[f"{variable.namespace}.{variable.name}"] = variable
 
     def find(self, name: str) -> Variable | None:
@@ -159,6 +163,7 @@ def resolve_binds(
                     origin=sources.origin(bind, key.source_key),
                     location=key.location,
                     cell=cell,
+                    unread=sources.is_unread(bind),
                 )
             )
         if interval_s is not None and bind.uri is not None and cells:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -37,7 +37,6 @@ class Found:
     path: Path | None = None
     outside: Path | None = None
     siblings: tuple[str, ...] = ()
-    searched: tuple[Path, ...] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,6 @@ class UnderRoot:
         return Found(
             outside=outside,
             siblings=self._names(first) if self._inside(first) else (),
-            searched=tuple(folders),
         )
 
     def _inside(self, path: Path) -> bool:

@@ -138,13 +138,18 @@ class _Importer:
             return None
         near = did_you_mean(Path(text).name, found.siblings)
         report = self.problems.error if section.must_be_found else self.problems.warn
-        report(
-            "import-not-found",
+        message = (
             f"the imported file `{text}` does not exist, neither beside this file nor in a folder "
-            f"above it up to {self.files.root}",
-            import_.path.location,
-            near if near.startswith("did") else section.without,
+            f"above it up to {self.files.root}"
         )
+        hint = near if near.startswith("did") else section.without
+        if "://" in text:
+            message = f"the import `{text}` is a URL, and only files are imported"
+            hint = "keep a copy of it beside this file"
+        elif (importer.parent / text).is_dir():
+            message = f"the import `{text}` is a folder"
+            hint = "name the file in it"
+        report("import-not-found", message, import_.path.location, hint)
         return None
 
     def _enter(self, import_: Import, path: Path, stack: tuple[Path, ...]) -> bool:

@@ -73,6 +73,7 @@ class Sources:
         self._problems = problems
         self._values: dict[int, Values] = {}
         self._failed: set[str] = set()
+        self._unread: set[str] = set()
         remote: dict[str, _Remote] = {}
         for bind in binds:
             if bind.uri is None:
@@ -81,7 +82,10 @@ class Sources:
                 self._values[id(bind)] = read_file(bind)
             else:
                 self._gather(bind, remote)
-        self._read(remote)
+        if surroundings.reads_stores:
+            self._read(remote)
+        else:
+            self._leave(remote, binds)
         for bind in binds:
             if bind.uri is not None and bind.uri.text in remote:
                 self._values[id(bind)] = self._take(bind, remote[bind.uri.text])
@@ -89,6 +93,10 @@ class Sources:
     def values(self, bind: Bind) -> Values:
         """Return what a bind's source holds."""
         return self._values.get(id(bind), {})
+
+    def is_unread(self, bind: Bind) -> bool:
+        """Tell whether the bind's source is a store that is only read to run the capability."""
+        return bind.uri is not None and bind.uri.text in self._unread
 
     def origin(self, bind: Bind, key: str) -> str:
         """Return where a value comes from, in words."""
@@ -139,6 +147,19 @@ class Sources:
         until = time.monotonic() + TIMEOUT_S
         for source in wanted:
             source.wait(until)
+
+    def _leave(self, remote: Mapping[str, _Remote], binds: Sequence[Bind]) -> None:
+        """Say which stores are not read. Nothing of a stranger's file goes anywhere by itself."""
+        self._unread.update(remote)
+        for bind in binds:
+            if self.is_unread(bind):
+                assert bind.uri is not None
+                self._problems.info(
+                    "bind-not-read",
+                    f"the bind `{bind.namespace}` reads {bind.uri.text}, which is not asked while "
+                    "the file is only checked",
+                    bind.uri.location,
+                )
 
     def _take(self, bind: Bind, source: _Remote) -> Values:
         if source.error is not None:

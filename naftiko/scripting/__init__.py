@@ -1,7 +1,7 @@
 """Script text -> Script: JavaScript and Python in sandboxes, outside this process.
 
 Behaviour reference, section 11. A script sees one object, `context`, and leaves its answer in the
-variable `result`. It has no files, network, processes, clocks of the host or other scripts' data.
+variable `result`. It has no files, network, processes, environment or other scripts' data.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from typing import Protocol
 from naftiko.errors import RunError
 
 MAX_WAITING = 1000
+MAX_WAITING_CHARS = 256 * 1024 * 1024
+"""What the contexts of all jobs that wait or run may take."""
 
 
 class ScriptFault(Exception):  # noqa: N818  # turned into a RunError or a Problem by its receiver
@@ -86,6 +88,7 @@ class Lanes:
         self._lock = threading.Lock()
         self._threads = 0
         self._busy = 0
+        self._held = 0
 
     async def run(self, job: Job) -> str | None:
         """Run a job without holding up the event loop. Cancelling stops the script."""
@@ -104,7 +107,8 @@ class Lanes:
     def _submit(self, job: Job) -> _Task:
         task = _Task(job)
         with self._lock:
-            if self._busy >= self._size + MAX_WAITING:
+            held = self._held + len(job.context)
+            if self._busy >= self._size + MAX_WAITING or held > MAX_WAITING_CHARS:
                 raise RunError(
                     code="too-many-scripts",
                     message="too many scripts are waiting to run",
@@ -112,6 +116,7 @@ class Lanes:
                     retryable=True,
                 )
             self._busy += 1
+            self._held = held
             if self._threads < min(self._size, self._busy):
                 self._threads += 1
                 name = f"naftiko-{self._name}-{self._threads}"
@@ -128,6 +133,7 @@ class Lanes:
             finally:
                 with self._lock:
                     self._busy -= 1
+                    self._held -= len(task.job.context)
             del task
 
     @staticmethod

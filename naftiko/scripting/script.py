@@ -18,7 +18,6 @@ from naftiko.scripting.lanes import Job, Lanes, ScriptFault
 from naftiko.source import Location
 from naftiko.values import MISSING, JsonValue, Missing
 
-LANGUAGES = ("javascript", "python")
 SIZE = max(2, min(4, os.cpu_count() or 2))
 """How many scripts of a language run at once, in all capabilities of the process."""
 MAX_CONTEXT_BYTES = 16 * 1024 * 1024

@@ -53,7 +53,10 @@ def unsaid(findings: Iterable[Problem], problems: Iterable[Problem]) -> list[Pro
     said: dict[Location, set[str]] = {}
     for problem in problems:
         quoted = " ".join(_QUOTED.findall(f"{problem.message} {problem.hint}"))
-        said.setdefault(problem.location, set()).update(_NAME.findall(quoted))
+        names = _NAME.findall(quoted)
+        # `resilience.retry` is about `retry`, as the schema calls it.
+        names += [name.rpartition(".")[2] for name in names]
+        said.setdefault(problem.location, set()).update(names)
     return [
         finding
         for finding in findings

@@ -200,10 +200,21 @@ class Finding:
 
     def _missing(self, wanted: list[JsonValue]) -> Iterator[Problem]:
         names = [str(name) for name in wanted]
-        if any(self._means(written, names) for written in self._written()):
+        meant = [written for written in self._written() if self._means(written, names)]
+        if meant and self.schema.get("additionalProperties") is not False:
+            # What is told apart by `type` is closed only once its type is known.
+            yield from self._misspelt(meant, names)
+        if meant:
             return
         listed = " or ".join(f"`{name}`" for name in names)
         yield _warning("missing-field", f"this {self.title} lacks {listed}", self.place)
+
+    def _misspelt(self, meant: list[str], names: list[str]) -> Iterator[Problem]:
+        for key, _ in self.node.entries if isinstance(self.node, Mapping) else ():
+            if key.text in meant:
+                message = f"{_shown(key.text)} is not a field of this {self.title}"
+                hint = did_you_mean(key.text, names)
+                yield _warning("unknown-field", message, key.location, hint)
 
     def _written(self) -> list[str]:
         """Return the fields there are that nothing knows, one of which may be a misspelling."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 from naftiko.errors import ConsumedError
 from naftiko.extras import require_extra
 from naftiko.formats import FORMATS, FormatError, compile_format
+from naftiko.formats.child import child_environment
 from naftiko.values import MISSING, JsonValue
 from tests.case_files import CASES
 
@@ -278,3 +280,59 @@ def test_every_extra_is_named_where_it_is_missing() -> None:
         if item.extra:
             assert require_extra(item.extra, item.module) is None
             assert f"naftiko[{item.extra}]" in (require_extra(item.extra, "no_such_module") or "")
+
+
+def varint(number: int) -> bytes:
+    """Write an Avro long that is not negative."""
+    number, out = number << 1, b""
+    while number > 127:
+        out, number = out + bytes([number & 127 | 128]), number >> 7
+    return out + bytes([number])
+
+
+AVRO_BOMBS = {
+    # A number of two million digits takes minutes to be written in tens.
+    "decimal": ({"type": "bytes", "logicalType": "decimal", "precision": 9}, b"\x7f"),
+    # Objects of one byte each.
+    "objects": (
+        {
+            "type": "array",
+            "items": {
+                "type": "record",
+                "name": "I",
+                "fields": [{"name": "u", "type": ["null", "string"]}],
+            },
+        },
+        b"\0",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AVRO_BOMBS)
+def test_an_avro_bomb_is_ended_with_its_process(name: str, tmp_path: Path) -> None:
+    """The compiled reader holds the interpreter's lock: nothing else would run meanwhile."""
+    type_, byte = AVRO_BOMBS[name]
+    schema = tmp_path / "r.avsc"
+    schema.write_text(
+        json.dumps({"type": "record", "name": "R", "fields": [{"name": "x", "type": type_}]})
+    )
+    size = 1_000_000
+    body = varint(size) + byte * size + b"\0" * (name == "objects")
+    reader = compile_format("avro", "r.avsc", schema)
+
+    with pytest.raises(ConsumedError, match=r"takes too long|limits|more than"):
+        reader.read(body, "", time_limit_s=0.7)
+
+
+def test_a_large_avro_record_is_read(tmp_path: Path) -> None:
+    schema = tmp_path / "r.avsc"
+    schema.write_text(json.dumps({"type": "array", "items": "long"}))
+    body = varint(50_000) + b"\x02" * 50_000 + b"\0"
+    assert compile_format("avro", "r.avsc", schema).read(body, "") == [1] * 50_000
+
+
+def test_processes_that_read_answers_know_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_TOKEN", "canary-token")
+    assert "canary-token" not in str(child_environment())
+    page = b"<table><tr><th>a<tr><td>" + b"x" * 40_000  # in a process of its own
+    assert read("html", page) == {"tables": [[{"a": "x" * 40_000}]]}

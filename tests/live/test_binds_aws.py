@@ -113,7 +113,9 @@ def unavailable(checked: Checked) -> list[str]:
 
 
 def test_a_secret_that_is_not_there(sandbox: Sandbox, tmp_path: Path) -> None:
-    checked = check_capability(write(tmp_path, "gone"), options(sandbox, tmp_path))
+    checked = check_capability(
+        write(tmp_path, "gone"), options(sandbox, tmp_path), reads_stores=True
+    )
     assert unavailable(checked) == [
         "the bind `db` cannot read secretsmanager://gone: AWS answered ResourceNotFoundException"
     ]
@@ -127,7 +129,7 @@ def test_a_secret_that_is_not_there(sandbox: Sandbox, tmp_path: Path) -> None:
 def test_the_sandbox_is_never_left(sandbox: Sandbox, tmp_path: Path) -> None:
     """Without its endpoint nothing is reached, whatever else the environment says."""
     found = options(sandbox, tmp_path, AWS_ENDPOINT_URL="", AWS_ENDPOINT_URL_SSM="http://x.test")
-    checked = check_capability(write(tmp_path, "prod/db"), found)
+    checked = check_capability(write(tmp_path, "prod/db"), found, reads_stores=True)
     assert len(unavailable(checked)) == 4
     assert all("EndpointConnectionError" in text for text in unavailable(checked))
 
@@ -136,10 +138,14 @@ def test_no_credentials_no_region(tmp_path: Path) -> None:
     environment = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent"}
     environment["AWS_SHARED_CREDENTIALS_FILE"] = "/nonexistent"
     file = write(tmp_path, "prod/db")
-    checked = check_capability(file, LoadOptions(environment=environment, workspace=tmp_path))
+    checked = check_capability(
+        file, LoadOptions(environment=environment, workspace=tmp_path), reads_stores=True
+    )
     assert all("NoRegionError" in text for text in unavailable(checked))
     environment["AWS_REGION"] = "eu-west-1"
     environment["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1"
-    checked = check_capability(file, LoadOptions(environment=environment, workspace=tmp_path))
+    checked = check_capability(
+        file, LoadOptions(environment=environment, workspace=tmp_path), reads_stores=True
+    )
     assert len(unavailable(checked)) == 4
     assert all("NoCredentialsError" in text for text in unavailable(checked))

@@ -201,8 +201,8 @@ capability:
 
 def test_rotated_refresh_tokens_are_kept(tmp_path: Path) -> None:
     """A refresh token that the server replaced survives a change of the client's secret."""
-    from tests.live.http.peers import running_app
     from tests.live.http.test_oauth2 import Server
+    from tests.live.peers import running_app
 
     server = Server(extra={"refresh_token": "refresh-1"})
     file = tmp_path / "c.yaml"

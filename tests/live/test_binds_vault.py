@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +17,8 @@ from starlette.routing import Route
 
 from naftiko.engine import LoadOptions, check_capability, load_plan
 from naftiko.errors import StartError
-from tests.live.http.peers import running_app
+from tests.case_files import ROOT
+from tests.live.peers import running_app
 
 TOKEN, LEASED = "canary-vault-token", "canary-leased-token"
 
@@ -153,7 +156,9 @@ def test_approle_and_namespace(vault: Vault, tmp_path: Path) -> None:
         "VAULT_NAMESPACE": "teams/a",
     }
     file = capability(tmp_path, "vault://kv2/team/app")
-    checked = check_capability(file, LoadOptions(environment=environment, workspace=tmp_path))
+    checked = check_capability(
+        file, LoadOptions(environment=environment, workspace=tmp_path), reads_stores=True
+    )
     assert checked.missing == ()
     assert {token for _, token, _ in vault.seen} == {LEASED}
     assert {namespace for _, _, namespace in vault.seen} == {"teams/a"}
@@ -186,7 +191,7 @@ def test_what_keeps_it_from_starting(
     environment = {"VAULT_ADDR": vault.url, "VAULT_TOKEN": token}
     options = LoadOptions(environment=environment, workspace=tmp_path)
     file = capability(tmp_path, uri)
-    checked = check_capability(file, options)
+    checked = check_capability(file, options, reads_stores=True)
     (problem,) = [item for item in checked.problems if item.code == "bind-source-unavailable"]
     assert said in problem.message
     assert "canary" not in problem.message + problem.hint
@@ -197,7 +202,9 @@ def test_what_keeps_it_from_starting(
 def test_a_wrong_role(vault: Vault, tmp_path: Path) -> None:
     environment = {"VAULT_ADDR": vault.url, "VAULT_ROLE_ID": "canary-role"}
     options = LoadOptions(environment=environment, workspace=tmp_path)
-    checked = check_capability(capability(tmp_path, "vault://kv2/team/app"), options)
+    checked = check_capability(
+        capability(tmp_path, "vault://kv2/team/app"), options, reads_stores=True
+    )
     (problem,) = [item for item in checked.problems if item.code == "bind-source-unavailable"]
     assert "did not take the request" in problem.message
     assert "canary" not in problem.message
@@ -208,3 +215,75 @@ def test_a_key_that_is_not_there(vault: Vault, tmp_path: Path) -> None:
     file = capability(tmp_path, "vault://kv2/team/app", "{U: user, P: passwrod}")
     with pytest.raises(StartError, match="`passwrod` in vault://kv2/team/app has no value"):
         load_plan(file, LoadOptions(environment=environment, workspace=tmp_path))
+
+
+STORES = """
+naftiko: "1.0.0-alpha3"
+binds:
+  - { namespace: v, location: "vault://kv2/team/app", keys: { TOKEN: password, SERVER: user } }
+  - { namespace: k, location: "k8s://FOLDER", keys: { KEY: key, PEM: pem, HOST: host, ID: id } }
+capability:
+  consumes:
+    - type: http
+      namespace: api
+      baseUri: https://{{HOST}}.example.com
+      authentication: { type: bearer, token: "{{TOKEN}}" }
+      tls: { certificate: "{{PEM}}", key: "{{KEY}}" }
+      resources: [{ name: a, path: /a, operations: [{ name: get, method: GET }] }]
+    - type: aws
+      namespace: sfn
+      service: stepfunctions
+      region: us-east-1
+      credentials: { accessKeyId: "{{ID}}", secretAccessKey: "{{KEY}}" }
+  exposes:
+    - type: rest
+      namespace: rest
+      port: 8080
+      authentication: { type: bearer, token: "{{SERVER}}" }
+      resources:
+        - { path: /a, operations: [{ name: get, method: GET, call: api.get }] }
+        - { path: /b, operations: [{ name: list, method: GET, call: sfn.list-activities }] }
+"""
+
+
+@pytest.mark.parametrize("command", ["validate", "inspect", "explain"])
+def test_a_file_that_is_only_checked_asks_no_store(
+    vault: Vault, tmp_path: Path, command: str
+) -> None:
+    """A stranger's file must not make `validate` send anything, nor read mounted secrets."""
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    (mounted / "key").write_text("canary-mounted")
+    file = tmp_path / "c.yaml"
+    file.write_text(STORES.replace("FOLDER", str(mounted)))
+    done = subprocess.run(
+        [sys.executable, "-m", "naftiko", command, str(file)],
+        env={
+            "PATH": "",
+            "PYTHONPATH": str(ROOT),
+            "VAULT_ADDR": vault.url,
+            "VAULT_TOKEN": TOKEN,
+            "NAFTIKO_SECRETS_ROOT": str(mounted),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert vault.seen == []
+    if command == "validate":
+        assert done.stdout.count("info[bind-not-read]") == 2
+        assert "warning" not in done.stdout + done.stderr
+
+
+def test_a_file_that_runs_asks_its_stores(vault: Vault, tmp_path: Path) -> None:
+    environment = {"VAULT_ADDR": vault.url, "VAULT_TOKEN": TOKEN}
+    file = capability(tmp_path, "vault://kv2/team/app")
+    options = LoadOptions(environment=environment, workspace=tmp_path)
+
+    assert check_capability(file, options).missing == ()
+    assert vault.seen == []
+    assert load_plan(file, options).plan is not None
+    assert vault.seen != []

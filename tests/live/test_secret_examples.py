@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from tests.case_files import ROOT
-from tests.live.http.peers import running_app
 from tests.live.http.test_digest import PASSWORD, USER, Realm
 from tests.live.http.test_oauth2 import Server
 from tests.live.http.upstream import running_upstream
+from tests.live.peers import running_app
 from tests.live.serving import serving
 from tests.live.test_binds_vault import TOKEN, Vault
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import pytest
 
 from naftiko.errors import DeadlineError, RunError
+from naftiko.scripting.lanes import MAX_WAITING_CHARS, Job, Lanes
+from naftiko.scripting.script import SIZE
 from tests.scripting.scripts import run, script_of
 
 LOOPS = [("javascript", "while (true) {}"), ("python", "while True: pass")]
@@ -145,3 +148,43 @@ def test_scripts_run_soon() -> None:
     before = time.process_time()
     asyncio.run(work())
     assert time.process_time() - before < 60
+
+
+def test_what_nobody_can_stop_does_not_hold_up_the_next_script() -> None:
+    """V8 writes four thousand million nulls in one go; its process is ended with it."""
+    with pytest.raises(RunError, match=r"exceeded the timeout limit"):
+        run("javascript", "var result = new Array(2 ** 32 - 1)", timeout_s=0.3)
+
+    for _ in range(2 * SIZE):
+        assert run("javascript", "var result = 1", timeout_s=5.0) == 1
+
+
+def test_contexts_that_wait_are_bounded_in_all() -> None:
+    lanes = Lanes("javascript", 1, lambda: Stuck(go))
+    go = threading.Event()
+    big = "x" * (MAX_WAITING_CHARS // 2 - 1)
+
+    async def story() -> None:
+        waiting = [asyncio.ensure_future(lanes.run(Job(files=(), context=big))) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(RunError) as caught:
+            await lanes.run(Job(files=(), context="xxx"))
+        assert caught.value.status == 503
+        go.set()
+        assert await asyncio.gather(*waiting) == ["1", "1"]
+        assert await lanes.run(Job(files=(), context="xxx")) == "1"
+
+    asyncio.run(story())
+
+
+class Stuck:
+    """A sandbox that answers when it may."""
+
+    def __init__(self, go: threading.Event) -> None:
+        self._go = go
+
+    def run(self, _job: Job) -> str | None:
+        assert self._go.wait(20)
+        return "1"
+
+    def stop(self, _job: Job) -> None: ...

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 CHECK_INTERVAL_S = 60.0
 """How often the end of refreshable credentials is looked at."""
-REFRESH_BEFORE_S = 15 * 60
 ROLE_SESSION_NAME = "naftiko"
 
 

@@ -67,8 +67,7 @@ class AwsOperation:
     that only presets read, and that are not sent.
 
     `repeatable` is true, false, or the parameter that makes a repetition safe. `outcome` is the
-    rule by which a 200 may say that the work failed. `is_poll` means that AWS must see it when the
-    caller goes away.
+    rule by which a 200 may say that the work failed.
     """
 
     called: Called
@@ -84,7 +83,6 @@ class AwsOperation:
     pager: Pager | None
     timeout_s: float
     timeout_member: str | None
-    is_poll: bool
     outcome: Mapping[str, JsonValue] | None
     presets: tuple[tuple[str, ValueTemplate], ...] = ()
     own: frozenset[str] = frozenset()

@@ -116,14 +116,10 @@ def json_members(service: str, declared: tuple[str, ...] = ()) -> JsonMembers:
 
 
 class TimeoutRule(NamedTuple):
-    """How long an operation may take: `seconds`, and those in the parameter `plus`.
-
-    `poll` marks what hands something out, so that its request must end with its caller.
-    """
+    """How long an operation may take: `seconds`, and those in the parameter `plus`."""
 
     seconds: float = DEFAULT_TIMEOUT_S
     plus: str | None = None
-    poll: bool = False
 
 
 def timeout_rule(service: str, operation: str) -> TimeoutRule:
@@ -131,9 +127,7 @@ def timeout_rule(service: str, operation: str) -> TimeoutRule:
     rule = _rule("timeouts", service, operation)
     if isinstance(rule, dict):
         plus = rule.get("plus")
-        return TimeoutRule(
-            float(str(rule["base"])), None if plus is None else str(plus), rule.get("poll") is True
-        )
+        return TimeoutRule(float(str(rule["base"])), None if plus is None else str(plus))
     return TimeoutRule(float(rule)) if isinstance(rule, int | float) else TimeoutRule()
 
 

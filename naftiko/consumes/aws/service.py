@@ -189,7 +189,6 @@ class AwsService:
             pager=self._pager(model, effect, adjust),
             timeout_s=waits.seconds if stated_s is None else stated_s,
             timeout_member=waits.plus if stated_s is None else None,
-            is_poll=waits.poll,
             outcome=outcome_rule(self.name, api_name),
             presets=adjust.presets,
             own=adjust.own,

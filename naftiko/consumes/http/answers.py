@@ -20,6 +20,7 @@ from naftiko.formats import (
     compile_format,
 )
 from naftiko.plan.clients import leave_out
+from naftiko.plan.named_files import find_named_file
 from naftiko.plan.ports import ClientContext, Result
 from naftiko.plan.run import Run
 from naftiko.values import MISSING, JsonValue, Missing
@@ -195,32 +196,18 @@ def _media_type(scalar: Scalar) -> str:
 
 
 def _schema_file(operation: ConsumedHttpOperation, context: ClientContext) -> Path:
-    """Return the schema's file: beside the document, else under the workspace root.
+    """Return the schema's file.
 
-    Raises: FormatError.
+    Raises: FormatError; LeftOut where it is not there.
     """
-    from naftiko.resolve.files import UnderRoot
-
     schema = operation.output_schema
-    name = schema.text.partition("#")[0].removeprefix("file://").strip() if schema else ""
+    name = schema.text.partition("#")[0].strip() if schema else ""
     if schema is None or not name:
         raise FormatError(
             "missing-schema",
             f"answers in {operation.output_raw_format} are read by a schema, and none is named",
             "add `outputSchema: ./schemas/order.avsc`, a file beside this one",
         )
-    root = context.workspace_root
-    found = UnderRoot(root).find(name, beside=Path(schema.location.path).parent, also=root)
-    if found.path is not None:
-        return found.path
-    if found.outside is not None:
-        raise FormatError(
-            "outside-workspace",
-            f"the schema `{name}` leads outside the workspace root {root}",
-            "move the file under it, or name another root with --workspace",
-        )
-    raise FormatError(
-        "schema-not-found",
-        f"the schema `{name}` does not exist",
-        did_you_mean(Path(name).name, found.siblings),
+    return find_named_file(
+        name, schema.location, context.workspace_root, kind="schema", missing="schema-not-found"
     )

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from naftiko.consumes.http.binder import Binder
-from naftiko.consumes.http.encoding import header_text, percent_encode, plain_text
+from naftiko.consumes.http.encoding import HEADER_NAME, header_text, percent_encode, plain_text
 from naftiko.consumes.http.paths import Scope
 from naftiko.document.nodes import Mapping, Scalar
 from naftiko.errors import ConsumedError, InputError, RunError, did_you_mean
 from naftiko.model.consumes import Authentication
-from naftiko.values import MISSING
+from naftiko.values import MISSING, JsonObject, JsonValue
 
 if TYPE_CHECKING:
     from naftiko.expressions.template import Template
@@ -40,6 +40,13 @@ PUBLIC_MEMBERS = frozenset(
 )
 """Members whose text is not masked, unless a bind gives it: errors have to name the endpoint."""
 
+_MISSING_HINTS = {
+    "tokenEndpoint": "add `tokenEndpoint: https://auth.example.com/token`, or the issuer as "
+    "`authorizationServerUri`",
+    "clientId": 'add `clientId: "{{CLIENT_ID}}"`',
+    "key": "add `key: X-Api-Key`, the header or query parameter",
+    "headers": 'write `headers: {X-Api-Key: "{{MY_SECRET}}"}`',
+}
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -187,6 +194,14 @@ def compile_authentication(
 
 def report_unsupported(authentication: Authentication, binder: Binder) -> None:
     """Report a type that is not served: calls without it would go out unauthenticated."""
+    if not authentication.type_:
+        binder.context.problems.error(
+            "missing-field",
+            "`authentication` does not say its `type`",
+            authentication.location,
+            f"one of {', '.join(SUPPORTED)}",
+        )
+        return
     binder.context.problems.error(
         "unsupported-authentication",
         f"`authentication` of type `{authentication.type_}` is not served for consumed APIs",
@@ -199,12 +214,7 @@ def _api_key(members: Members) -> AuthenticationPlan | None:
     """`{key, value, placement}`, `{name, value, in}`, or `headers: {A: .., B: ..}`."""
     several = members.fields.get("headers")
     if isinstance(several, Mapping):
-        named = [
-            members.one_header(key.text, f"headers.{key.text}", node)
-            for key, node in several.entries
-            if isinstance(node, Scalar)
-        ]
-        return members.plan(named)
+        return members.plan(_several_headers(members, several))
     key = members.scalar("key", "name")
     if key is None:
         members.report_missing("key")
@@ -222,6 +232,21 @@ def _api_key(members: Members) -> AuthenticationPlan | None:
         did_you_mean(where, ("header", "query")),
     )
     return None
+
+
+def _several_headers(members: Members, several: Mapping) -> list[SecretHeader | None]:
+    if not several.entries:
+        members.report_missing("headers")
+        return [None]
+    named: list[SecretHeader | None] = []
+    for key, node in several.entries:
+        member = f"headers.{key.text}"
+        if isinstance(node, Scalar):
+            named.append(members.one_header(key.text, member, node))
+        else:
+            members.report_missing(member)
+            named.append(None)
+    return named
 
 
 class Unsettled(Exception):  # noqa: N818  # it unwinds to where calls are refused
@@ -283,7 +308,7 @@ class Members:
         fixed: list[tuple[str, str]] = []
         open_: list[SecretHeader] = []
         for header in headers:
-            if header is None:
+            if header is None or not self._is_sendable(header.name):
                 return None
             value = _settled(header)
             if value is None:
@@ -295,13 +320,26 @@ class Members:
             type_=self.type_, fixed_headers=tuple(fixed), headers=tuple(open_)
         )
 
+    def _is_sendable(self, name: str) -> bool:
+        if HEADER_NAME.fullmatch(name):
+            return True
+        self.binder.context.problems.error(
+            "invalid-header",
+            f"`{name}` in `authentication` is no name of a header",
+            self.location,
+            "names are made of letters, digits and dashes: `X-Api-Key`",
+        )
+        return False
+
     def report_missing(self, member: str) -> None:
         """Report that a member has to be there."""
         self.binder.context.problems.error(
             "missing-field",
             f"`authentication` of type `{self.type_}` has no `{member}`",
             self.location,
-            f'add `{member}: "{{{{MY_SECRET}}}}"`, and bind MY_SECRET under `binds`',
+            _MISSING_HINTS.get(
+                member, f'add `{member}: "{{{{MY_SECRET}}}}"`, and bind MY_SECRET under `binds`'
+            ),
         )
 
     def settled(self, *names: str) -> str | None:
@@ -330,21 +368,20 @@ class Members:
         binder = self.binder
         template = binder.text(scalar)
         names = binder.arguments_of(template.references)
-        undeclared = [
-            name for name in names if name not in binder.constants and _VARIABLE.fullmatch(name)
-        ]
+        variables = self._variables(template)
+        undeclared = [name for name in names if name not in binder.constants and name in variables]
         # What stays missing whatever the scope holds is declared and has no value: reported there.
-        declared = template.missing(dict.fromkeys(names, "x"))
+        declared = template.missing({**dict.fromkeys(names, "x"), **_filled(variables)})
         for name in undeclared:
             self.binder.needed.pop(name, None)
-            if name not in declared:
-                self._report_unbound(name, scalar)
+            if name not in declared and variables[name] not in declared:
+                self._report_unbound(variables[name], scalar)
         unset = [name for name in names if binder.constants.get(name, "") is None]
         arguments = [name for name in names if name not in (*undeclared, *binder.constants)]
         secret = Secret(
             member=member,
             template=template,
-            unbound=(*undeclared, *unset),
+            unbound=(*(variables[name] for name in undeclared), *unset),
             arguments=tuple(arguments),
             may_be_empty=member in ("username", "password"),
         )
@@ -358,14 +395,38 @@ class Members:
             binder.context.add_secret(text)
         return replace(secret, fixed=text)
 
+    def _variables(self, template: Template) -> dict[str, str]:
+        """Return what is written as variables are, by the argument it would be otherwise.
+
+        `{{TOKEN}}` and `{{vault.TOKEN}}` mean a secret of this server: a misspelt one must not
+        become an input that callers fill.
+        """
+        found: dict[str, str] = {}
+        for reference in template.references:
+            name = self.binder.context.templates.input_name(reference.name) or reference.name
+            if _VARIABLE.fullmatch(name.rpartition(".")[2]):
+                found.setdefault(name.partition(".")[0], name)
+        return found
+
     def _report_unbound(self, name: str, scalar: Scalar) -> None:
         self.binder.context.problems.warn(
             "undeclared-variable",
             f"`{{{{{name}}}}}` in `authentication` is not declared under `binds`, so calls to this "
             "API are refused",
             scalar.location,
-            f"declare it: `keys: {{{name}: {name}}}`",
+            "declare it: `keys: {{{0}: {0}}}`".format(name.rpartition(".")[2]),
         )
+
+
+def _filled(variables: dict[str, str]) -> JsonObject:
+    """Return a scope that holds these: {"vault": "vault.TOKEN"} -> {"vault": {"TOKEN": "x"}}."""
+    scope: JsonObject = {}
+    for name, variable in variables.items():
+        value: JsonValue = "x"
+        for part in reversed(variable.split(".")[1:]):
+            value = {part: value}
+        scope[name] = value
+    return scope
 
 
 def _settled(header: SecretHeader) -> str | None:

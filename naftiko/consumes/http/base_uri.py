@@ -148,7 +148,7 @@ def compile_base_uri(
     slots = [piece for piece in pieces if isinstance(piece, Slot)]
     match = _URI.fullmatch(_flat(pieces).strip())
     fault = "it has no scheme" if match is None else _fault(match)
-    if match is None and isinstance(pieces[0], Slot):
+    if match is None and pieces and isinstance(pieces[0], Slot):
         # A declared variable without a value here is reported as such, and may have one elsewhere.
         report = problems.info if declared(pieces[0].name) else problems.warn
         report(

@@ -18,7 +18,7 @@ from naftiko.consumes.http.authenticator import Authenticator, Signing
 from naftiko.consumes.http.base_uri import BaseUri, compile_base_uri
 from naftiko.consumes.http.binder import Binder, FromArgument, Given
 from naftiko.consumes.http.body import BodyPlan, Unsupported, compile_body
-from naftiko.consumes.http.encoding import header_text, percent_encode
+from naftiko.consumes.http.encoding import cookie_text, header_text, percent_encode
 from naftiko.consumes.http.multipart import MultipartBody
 from naftiko.consumes.http.operation import HttpOperation, RefusedOperation
 from naftiko.consumes.http.parameters import (
@@ -213,7 +213,7 @@ class _Compiler:
             ),
             fixed_headers=fixed_headers,
             headers=headers,
-            cookies=tuple(item for item in placed if item.in_ == "cookie"),
+            cookies=tuple(item for item in placed if item.in_ == "cookie" and self._fits(item)),
             declares_content_type=any(map(_is_content_type, placed)),
             body=body,
             authentication=plan,
@@ -288,6 +288,19 @@ class _Compiler:
         except InputError as error:
             self._context.problems.error("invalid-header", error.message, item.declared.location)
             return []
+
+    def _fits(self, item: Placed) -> bool:
+        """Tell whether a cookie can carry its fixed value; arguments are checked in each call."""
+        source = item.source
+        if not isinstance(source, Given) or source.value is None:
+            return True
+        try:
+            cookie_text(item.name, source.value)
+        except InputError as error:
+            location, hint = item.declared.location, "percent-encode it"
+            self._context.problems.error("invalid-cookie", error.message, location, hint)
+            return False
+        return True
 
     def _refuse_outside(self, base: BaseUri) -> RefusedOperation:
         reason = f"the sandbox has nothing in place of `{base.text}`, and calls must not leave it"

@@ -13,6 +13,7 @@ import orjson
 from naftiko.errors import FieldError, InputError
 from naftiko.values import JsonValue
 
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_TEXT = re.compile(r"[\t\x20-\x7e]*")
 _COOKIE_TEXT = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from naftiko.consumes.http.body import NoBody
 from naftiko.consumes.http.operation import HttpOperation, RefusedOperation
 from naftiko.consumes.http.paging import paged
-from naftiko.consumes.http.paging_rules import read_paging
+from naftiko.consumes.http.paging_rules import CODE, read_paging
 from naftiko.consumes.http.request import HttpRequest
 from naftiko.consumes.resilience.compiler import Layers, Levels, chain_of
 from naftiko.consumes.resilience.layer import Call, Sent
@@ -61,6 +62,12 @@ class HttpLayers(Layers):
         paging = None
         if paginate is not None:
             paging = read_paging(paginate, self.context.problems)
+            if (
+                paging is not None
+                and paging.in_ == "body"
+                and isinstance(operation.request.body, NoBody)
+            ):
+                self._report_no_body(operation, paginate)
         if paging is not None:
 
             async def fetch(request: HttpRequest, run: Run) -> Result:
@@ -70,6 +77,14 @@ class HttpLayers(Layers):
         elif layers:
             found = ResilientOperation(inner=operation, lines=lines, prepare=prepare, chain=chain)
         return self.guarded(found, members)
+
+    def _report_no_body(self, operation: HttpOperation, paginate: Node) -> None:
+        self.context.problems.error(
+            CODE,
+            f"`paginate` goes `in: body`, but `{operation.address}` sends none",
+            paginate.location,
+            "add a `body`, or page `in: query`",
+        )
 
 
 class _HttpCalls:

@@ -14,8 +14,8 @@ from naftiko.consumes.http.parameters import Placed
 from naftiko.consumes.http.paths import Scope
 from naftiko.document.nodes import Mapping as MappingNode
 from naftiko.document.nodes import Node, Scalar, Sequence
-from naftiko.errors import did_you_mean
 from naftiko.plan.clients import leave_out
+from naftiko.plan.named_files import find_named_file
 from naftiko.plan.values import ConstantValue, ValueTemplate
 from naftiko.values import MISSING, JsonValue
 
@@ -143,7 +143,7 @@ def body_file(file: Scalar, binder: Binder) -> Path:
 
     Raises: ExpressionError; LeftOut where it is not there, and where a caller would choose it.
     """
-    from naftiko.resolve.files import UnderRoot
+    from naftiko.plan.content_files import refuse_private
 
     template = binder.value(file)
     if not isinstance(template, ConstantValue):
@@ -153,19 +153,12 @@ def body_file(file: Scalar, binder: Binder) -> Path:
             file.location,
             "name the file, or send what callers give as `value` with `encoding: base64`",
         )
-    name = plain_text(template.value).removeprefix("file://")
-    root = binder.context.workspace_root
-    found = UnderRoot(root).find(name, beside=Path(file.location.path).parent, also=root)
-    if found.path is None:
-        code, says = "file-not-found", "does not exist"
-        hint = did_you_mean(Path(name).name, found.siblings)
-        if found.outside is not None:
-            code, says = "outside-workspace", f"leads outside the workspace root {root}"
-            hint = "move the file under it, or name another root with --workspace"
-        raise leave_out(code, f"the file `{name}` {says}", file.location, hint)
-    if found.path.stat().st_size > MAX_FILE_BYTES:
+    name = plain_text(template.value)
+    path = find_named_file(name, file.location, binder.context.workspace_root)
+    refuse_private(file, path)
+    if path.stat().st_size > MAX_FILE_BYTES:
         raise leave_out("too-large", f"the file `{name}` has more than 32 MiB", file.location)
-    return found.path
+    return path
 
 
 def _fields_of(part: Part, scope: Scope) -> Iterator[RequestField]:

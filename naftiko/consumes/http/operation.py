@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -105,7 +106,7 @@ class HttpOperation:
         if response.status in _REDIRECTS and request.method in _SAFE_METHODS:
             response = await self._follow(request, response, run)
         if self.answer is None:
-            result = read_response(response, parse_json=self.parse_json)
+            result = read_response(response, parse_json=self.parse_json, address=self.address)
         else:
             result = self.answer.read(response)
         result.received = response.headers
@@ -169,15 +170,20 @@ class HttpOperation:
     async def _try(
         self, request: HttpRequest, timeout_s: float, max_body_bytes: int | None
     ) -> HttpResponse:
-        """Send; once more where a read met a connection that the peer had just closed."""
+        """Send; once more where a read met a connection that the peer had just closed.
+
+        Both are within the timeout.
+        """
         send = self.transport.send
+        ends = monotonic() + timeout_s
         method, url, headers, body = request.method, request.url, request.headers, request.body
         try:
             return await send(
                 method, url, headers, body, timeout_s=timeout_s, max_body_bytes=max_body_bytes
             )
         except ConnectionBrokenError as error:
-            if method not in _SAFE_METHODS or error.phase != "response":
+            timeout_s = ends - monotonic()
+            if method not in _SAFE_METHODS or error.phase != "response" or timeout_s <= 0:
                 raise
         return await send(
             method, url, headers, body, timeout_s=timeout_s, max_body_bytes=max_body_bytes

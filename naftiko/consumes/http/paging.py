@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from naftiko.consumes.http.paging_link import with_missing_query
 from naftiko.consumes.http.paging_rules import Paging, replaced
-from naftiko.consumes.http.paging_walk import Walk
+from naftiko.consumes.http.paging_walk import Walk, total_of
 from naftiko.consumes.resilience.operation import AroundOperation
 from naftiko.errors import ConsumedError, ShapingError
 from naftiko.plan.ports import ClientOperation, Result
+from naftiko.plan.steps.weight import weigh
 from naftiko.values import MISSING, JsonValue
 
 if TYPE_CHECKING:
@@ -20,8 +22,12 @@ if TYPE_CHECKING:
     from naftiko.consumes.http.request import HttpRequest
     from naftiko.plan.run import Run
 
+logger = logging.getLogger("naftiko.consumes")
+
 Fetch: TypeAlias = Callable[["HttpRequest", "Run"], Awaitable[Result]]
 
+MAX_HELD_BYTES = 64 * 1024 * 1024
+"""About what collected pages may take; the answer ends with the page that passes it."""
 TRUNCATED_HEADER = ("x-truncated", "true")
 """On an answer that holds fewer items than the API has."""
 
@@ -57,13 +63,16 @@ class PagedOperation(AroundOperation):
         if not self.paging.parameters.isdisjoint(arguments):
             return await self._single(arguments, run)
         pages: list[Page] = []
-        total = 0
+        total = held = 0
         async with aclosing(self._pages(arguments, run)) as following:
             async for page in following:
                 pages.append(page)
                 total += len(page.items)
                 if run.progress is not None and not page.result.failed:
                     await run.progress(total, self._total(page), f"page {len(pages)}")
+                held += weigh(page.document)
+                if held > MAX_HELD_BYTES:
+                    break
         return self._joined(pages)
 
     async def _single(self, arguments: Mapping[str, JsonValue], run: Run) -> Result:
@@ -81,19 +90,21 @@ class PagedOperation(AroundOperation):
         if last.more:
             headers = (*headers, TRUNCATED_HEADER)
         return Result(
-            value=self._whole(first.document, last.document, items),
+            value=self._whole(first.document, last, items),
             status=first.result.status,
             headers=headers,
         )
 
-    def _whole(self, first: JsonValue, last: JsonValue, items: list[JsonValue]) -> JsonValue:
+    def _whole(self, first: JsonValue, last: Page, items: list[JsonValue]) -> JsonValue:
         place = self.paging.items
         if place is None or not place.names:
             return items
         whole = replaced(first, place.names, items)
-        for cursor in (self.paging.next_, self.paging.next_url):
+        for cursor in (self.paging.next_, self.paging.next_url, self.paging.has_more):
             if cursor is not None and cursor.names:
-                value = cursor.path.find(last)
+                value = cursor.path.find(last.document)
+                if isinstance(value, bool):  # a page that was cut is not the last one
+                    value = last.more
                 whole = replaced(whole, cursor.names, None if value is MISSING else value)
         return whole
 
@@ -116,11 +127,14 @@ class PagedOperation(AroundOperation):
                 raise self._no_items(walk.number, "is not what it should hold, or empty")
             items = self.items_of(document)
             has_more = walk.go_on(document, items, result)
+            if walk.is_unsure and items:  # a path that is misspelt looks like the last page
+                logger.warning("%s", self._unsure())
             cut = len(items) > missing
             kept = items[:missing] if cut else items
             missing -= len(kept)
             ends = not has_more or missing == 0 or walk.number > paging.max_pages
-            yield Page(result=result, document=document, items=kept, more=cut or has_more, cut=cut)
+            more = cut or has_more or walk.is_unsure
+            yield Page(result=result, document=document, items=kept, more=more, cut=cut)
             if ends:
                 return
             if walk.by_url:
@@ -144,11 +158,16 @@ class PagedOperation(AroundOperation):
         if found is None and place is not None:
             return ()
         where = "" if place is None else f" at `{place.path.text}`"
-        kind = "nothing" if found is MISSING else f"a {_KINDS.get(type(found), 'value')}"
+        kind = "nothing" if found is MISSING else _KINDS.get(type(found), "a value")
         raise ShapingError(
             message=f"a page of `{self.address}` must hold a list{where}, found {kind}",
             hint="" if place is not None else "say with `items` where the list is",
         )
+
+    def _unsure(self) -> str:
+        path = self.paging.has_more
+        where = "" if path is None else f" `{path.path.text}`"
+        return f"`{self.address}` has nothing at{where}, so its first page counts as the last"
 
     def _no_items(self, number: int, reason: str) -> ShapingError:
         return ShapingError(message=f"page {number} of `{self.address}` {reason}")
@@ -165,13 +184,10 @@ class PagedOperation(AroundOperation):
         )
 
     def _total(self, page: Page) -> float | None:
-        path = self.paging.total
-        total = path.find(page.document) if path is not None else None
-        is_number = isinstance(total, int | float) and not isinstance(total, bool)
-        return float(total) if is_number and isinstance(total, int | float) else None
+        return total_of(self.paging, page.document)
 
 
-_KINDS: dict[type, str] = {dict: "object", str: "text", int: "number", float: "number"}
+_KINDS: dict[type, str] = {dict: "an object", str: "a text", int: "a number", float: "a number"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

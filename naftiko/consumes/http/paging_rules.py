@@ -55,7 +55,7 @@ class Paging:
     items: Place | None
     next_: Place | None
     next_url: Place | None
-    has_more: Path | None
+    has_more: Place | None
     total: Path | None
     limit: int = DEFAULT_LIMIT
     max_pages: int = DEFAULT_MAX_PAGES
@@ -105,8 +105,12 @@ class _Reader:
         if type_ == "cursor" and (next_ is None) == (next_url is None):
             members.note(
                 members.location,
-                "`paginate` of type `cursor` must say where the next token or URL is",
-                "add `next: $.next_cursor`, or `nextUrl: $.next`",
+                "`paginate` of type `cursor` must say where the next token or URL is"
+                if next_ is None
+                else "`paginate` names both `next` and `nextUrl`",
+                "add `next: $.next_cursor`, or `nextUrl: $.next`"
+                if next_ is None
+                else "keep the one that the answer holds",
             )
         items = self._place("items")
         if items is not None and items.names is None:
@@ -124,7 +128,7 @@ class _Reader:
             items=items,
             next_=next_,
             next_url=next_url,
-            has_more=self._path("hasMore"),
+            has_more=self._place("hasMore"),
             total=self._path("total"),
             limit=members.integer("limit", 1, MAX_LIMIT) or DEFAULT_LIMIT,
             max_pages=members.integer("maxPages", 1, MAX_PAGES) or DEFAULT_MAX_PAGES,
@@ -177,11 +181,22 @@ class _Reader:
             return None
         plain = _PLAIN.fullmatch(scalar.text.strip())
         names = tuple(plain.group(1).split(".")[1:]) if plain else None
-        return Place(path=compile_path(scalar.text, scalar.at), names=names)
+        return Place(path=self._compiled(name, scalar), names=names)
 
     def _path(self, name: str) -> Path | None:
         scalar = self._members.scalar(name)
-        return compile_path(scalar.text, scalar.at) if scalar is not None else None
+        return self._compiled(name, scalar) if scalar is not None else None
+
+    def _compiled(self, name: str, scalar: Scalar) -> Path:
+        if not isinstance(scalar.value, str):
+            message = f"`paginate.{name}` must be a path such as `$.more`, found `{scalar.text}`"
+            self._members.note(scalar.location, message)
+        path = compile_path(scalar.text, scalar.at)
+        if not path.definite and name != "items":
+            message = f"`paginate.{name}` must lead to one value, found `{scalar.text}`"
+            hint = f"a filter, `*` or `..` gives a list: `{scalar.text}.first()` is one of it"
+            self._members.note(scalar.location, message, hint)
+        return path
 
     def _location(self, name: str) -> Location:
         node = self._members.node.get(name)

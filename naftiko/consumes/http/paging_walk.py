@@ -11,11 +11,11 @@ import orjson
 
 from naftiko.consumes.http.paging_link import next_link, same_origin_url, with_query
 from naftiko.consumes.http.paging_rules import replaced
-from naftiko.errors import ConsumedError
-from naftiko.values import MISSING, JsonValue
+from naftiko.errors import ConsumedError, ShapingError
+from naftiko.values import MISSING, JsonValue, Missing
 
 if TYPE_CHECKING:
-    from naftiko.consumes.http.paging_rules import Paging
+    from naftiko.consumes.http.paging_rules import Paging, Place
     from naftiko.consumes.http.request import HttpRequest
     from naftiko.plan.ports import Result
 
@@ -23,7 +23,10 @@ _ENDS = (None, MISSING, "", False)
 
 
 class Walk:
-    """One way through the pages of one call. `request` gets the page with `number`, from 1."""
+    """One way through the pages of one call. `request` gets the page with `number`, from 1.
+
+    `is_unsure` says that the first page does not hold what tells whether there are more.
+    """
 
     def __init__(self, paging: Paging, address: str, request: HttpRequest) -> None:
         """Start before the first page."""
@@ -32,6 +35,7 @@ class Walk:
         self._first = self._sized(request)
         self.number = 1
         self.by_url = False
+        self.is_unsure = False
         self._count = 0
         self._last: Sequence[JsonValue] = ()
         self._seen: set[str] = set()
@@ -42,7 +46,8 @@ class Walk:
     def go_on(self, document: JsonValue, items: Sequence[JsonValue], result: Result) -> bool:
         """Take in a page and prepare the request of the next; return whether there is one.
 
-        Raises: ConsumedError for pages that go round in circles or lead elsewhere.
+        Raises: ConsumedError for pages that go round in circles or lead elsewhere; ShapingError
+            where the next token is none.
         """
         self._count += len(items)
         match self._paging.type_:
@@ -81,10 +86,14 @@ class Walk:
             return False
         if paging.next_url is not None:
             target = paging.next_url.path.find(document)
+            if target not in _ENDS and not isinstance(target, str):
+                raise self._no_token(paging.next_url)
             return self._by_url(target if isinstance(target, str) else None)
         token = paging.next_.path.find(document) if paging.next_ is not None else None
-        if token in _ENDS or not isinstance(token, str | int | float):
+        if token in _ENDS:
             return False
+        if isinstance(token, bool) or not isinstance(token, str | int | float):
+            raise self._no_token(paging.next_)
         self._note(str(token))
         self.request = self._with(self._first, paging.parameter, token)
         return True
@@ -106,23 +115,30 @@ class Walk:
         return True
 
     def _says_more(self, document: JsonValue) -> bool:
-        path = self._paging.has_more
-        if path is not None:
-            return path.find(document) not in _ENDS
+        place = self._paging.has_more
+        if place is not None:
+            found = place.path.find(document)
+            if found is MISSING and self.number == 1:
+                self.is_unsure = True
+            return found not in _ENDS and not _says_false(found)
         total = self._total(document)
         return total is None or self._count < total
 
     def _total(self, document: JsonValue) -> float | None:
-        path = self._paging.total
-        total = path.find(document) if path is not None else None
-        if isinstance(total, bool) or not isinstance(total, int | float):
-            return None
-        return total
+        return total_of(self._paging, document)
 
     def _note(self, token: str) -> None:
         if token in self._seen:
             raise self._loop("leads back to a page that was there already")
         self._seen.add(token)
+
+    def _no_token(self, place: Place | None) -> ShapingError:
+        where = "" if place is None else f" at `{place.path.text}`"
+        return ShapingError(
+            message=f"page {self.number} of `{self._address}` holds no token or URL{where}, but "
+            "something else",
+            hint="check `paginate`",
+        )
 
     def _loop(self, reason: str) -> ConsumedError:
         return ConsumedError(
@@ -145,7 +161,10 @@ class Walk:
                 kept = tuple(item for item in request.headers if item[0].lower() != lowered)
                 return replace(request, headers=(*kept, (name, _header_text(value, self._address))))
             case _:
-                return replace(request, body=self._with_body(request, name, value))
+                headers = request.headers
+                if not any(item[0].lower() == "content-type" for item in headers):
+                    headers = (*headers, ("Content-Type", "application/json"))
+                return replace(request, headers=headers, body=self._with_body(request, name, value))
 
     def _with_body(self, request: HttpRequest, name: str, value: str | float) -> bytes:
         """Set a member of a JSON body (`variables.after` of an inner one), or a form's field."""
@@ -168,8 +187,26 @@ class Walk:
         return orjson.dumps(replaced(document, tuple(name.split(".")), value))
 
 
+def total_of(paging: Paging, document: JsonValue) -> float | None:
+    """Return how many items there are in all, None where the page does not say."""
+    total = paging.total.find(document) if paging.total is not None else None
+    if isinstance(total, str) and total.strip().isascii() and total.strip().isdecimal():
+        return float(total)  # XML and CSV hold nothing but text
+    if isinstance(total, bool) or not isinstance(total, int | float):
+        return None
+    return total
+
+
+def _says_false(found: JsonValue | Missing) -> bool:
+    """XML holds nothing but text."""
+    return isinstance(found, str) and found.strip().lower() == "false"
+
+
 def _text(value: str | float) -> str:
-    return value if isinstance(value, str) else format(value, "g" if value % 1 else ".0f")
+    """Return every digit of a number, for tokens are numbers at times: 1e6 -> "1000000"."""
+    if isinstance(value, str):
+        return value
+    return str(int(value)) if value % 1 == 0 else repr(value)
 
 
 def _header_text(value: str | float, address: str) -> str:

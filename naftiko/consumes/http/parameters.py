@@ -7,13 +7,12 @@ all three levels hold, the narrower one wins, and each place is served (behaviou
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from naftiko.consumes.http.binder import Binder, FromArgument, FromTemplate, Given, ValueSource
-from naftiko.consumes.http.encoding import json_bytes
+from naftiko.consumes.http.encoding import HEADER_NAME, json_bytes
 from naftiko.errors import Problems, did_you_mean
 from naftiko.model.parameters import InputParameter
 from naftiko.plan.ports import ClientContext, Parameter
@@ -22,7 +21,6 @@ from naftiko.values import MISSING, JsonObject, JsonValue
 PLACES = ("path", "query", "header", "cookie", "body", "environment")
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING_HEADERS = frozenset(
     (
         "connection",
@@ -95,7 +93,7 @@ def _placed(
 
 
 def _is_usable_header(item: InputParameter, problems: Problems) -> bool:
-    if _HEADER_NAME.fullmatch(item.name) is None:
+    if HEADER_NAME.fullmatch(item.name) is None:
         message = f"`{item.name}` is no header name, so it is not sent"
         problems.warn("invalid-header", message, item.location)
         return False

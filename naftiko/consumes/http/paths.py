@@ -121,6 +121,12 @@ class FixedQuery:
         for pair in self.pairs:
             yield from (piece for piece in pair if isinstance(piece, Slot))
 
+    def names(self) -> Iterator[str]:
+        """Yield the names of the pairs, without any value."""
+        for pair in self.pairs:
+            first = pair[0] if pair else ""
+            yield first.partition("=")[0] if isinstance(first, str) else f"{{{first.name}}}"
+
     def render(self, scope: Scope) -> Iterator[str]:
         """Yield the encoded pairs."""
         for pair in self.pairs:

@@ -130,8 +130,9 @@ class RequestPlan:
     def explain(self) -> Iterator[str]:
         """Yield what is sent, without any value."""
         yield f"{self.method} {self.text}"
-        if self.query:
-            yield f"query: {', '.join(item.name for _, item in self.query)}"
+        in_query = (*self.fixed_query.names(), *(item.name for _, item in self.query))
+        if in_query:
+            yield f"query: {', '.join(in_query)}"
         names = [name for name, _ in self._own_fixed_headers()]
         names += [item.name for item in self.headers]
         if names:

@@ -10,7 +10,7 @@ import orjson
 
 from naftiko.errors import ConsumedError
 from naftiko.formats.charset import codec_of
-from naftiko.plan.ports import Result
+from naftiko.plan.ports import Decode, Result
 from naftiko.values import MISSING, JsonValue, Missing
 
 MAX_JSON_VALUES = 2_000_000
@@ -42,11 +42,13 @@ class Response(Protocol):
         ...
 
 
-def read_response(response: Response, *, parse_json: bool) -> Result:
+def read_response(response: Response, *, parse_json: bool, address: str = "") -> Result:
     """Return the answer; a status of 400 and more is a failed result, not an error.
 
     `value` is the JSON in the body, MISSING where there is none: another media type, an empty
     body, text that is no JSON or nests deeper than 1,024 levels. `raw` always holds the bytes.
+    A good answer that is said to be JSON, and is none, fails whoever needs its value; the error
+    names `address`.
 
     Raises: ConsumedError for JSON with more than 2,000,000 commas: reading it would hold up all
         other requests for seconds.
@@ -57,6 +59,7 @@ def read_response(response: Response, *, parse_json: bool) -> Result:
     if parse_json and body and is_json(media_type, body):
         value = _parse_json(body, media_type)
     passed = _PASSED_ON_MOVED if 300 <= status < 400 else _PASSED_ON
+    is_broken = parse_json and value is MISSING and status < 400 and _says_json(media_type, body)
     return Result(
         value=value,
         raw=body,
@@ -64,7 +67,24 @@ def read_response(response: Response, *, parse_json: bool) -> Result:
         status=status,
         failed=status >= 400,
         headers=tuple((name, headers[name]) for name in passed if name in headers),
+        decode=_refusal(address) if is_broken else None,
     )
+
+
+def _says_json(media_type: str, body: bytes) -> bool:
+    return _base(media_type).endswith("json") and bool(body.strip())
+
+
+def _refusal(address: str) -> Decode:
+    async def refuse() -> JsonValue | Missing:
+        raise ConsumedError(
+            code="unreadable-answer",
+            message=f"the answer of `{address}` is said to be JSON, and cannot be read as JSON",
+            hint="say with `outputRawFormat` what it is",
+            details={"operation": address},
+        )
+
+    return refuse
 
 
 _UNKNOWN = "application/octet-stream"

@@ -28,14 +28,16 @@ from naftiko.consumes.resilience.reading import (
 )
 from naftiko.document.nodes import Mapping as MappingNode
 from naftiko.document.nodes import Node, Scalar
-from naftiko.errors import Severity
+from naftiko.errors import Severity, did_you_mean
 from naftiko.plan.clients import LeftOut
 from naftiko.plan.ports import ClientContext, ClientOperation, Effect, StreamsPages
+from naftiko.plan.values import ConstantValue
 
 if TYPE_CHECKING:
     from naftiko.consumes.resilience.cache import Cache
     from naftiko.plan.ports import Result
     from naftiko.plan.run import Run
+    from naftiko.plan.values import ValueTemplate
     from naftiko.values import JsonValue
 
 Levels = Sequence[MappingNode | None]
@@ -230,12 +232,47 @@ class Layers:
                 return None
             finally:
                 _BUILDING.reset(token)
-        return Fallback(
-            settings=settings,
-            value=templates.value(value) if value is not None and other is None else None,
-            other=other,
-            with_=templates.value(with_) if isinstance(with_, MappingNode) else None,
-        )
+        answer = templates.value(value) if value is not None and other is None else None
+        passed = templates.value(with_) if isinstance(with_, MappingNode) else None
+        for template in (answer, passed):
+            if template is not None:
+                self._check_names(template, operation)
+        if other is not None and isinstance(with_, MappingNode):
+            self._check_passed(with_, other)
+        return Fallback(settings=settings, value=answer, other=other, with_=passed)
+
+    def _check_names(self, template: ValueTemplate, operation: ClientOperation) -> None:
+        """Warn of names that the call does not have: a fallback knows nothing else."""
+        if operation.open_arguments:
+            return
+        known = [parameter.name for parameter in operation.parameters]
+        context = self.context
+        for reference in () if isinstance(template, ConstantValue) else template.references:
+            name = reference.name
+            if name.startswith("env.") or context.bound(name) is not None or context.declared(name):
+                continue
+            argument = (context.templates.input_name(name) or name).partition(".")[0]
+            if argument in known:
+                continue
+            message = f"`fallback` names `{argument}`, which is no argument of "
+            context.problems.warn(
+                "unknown-argument",
+                f"{message}`{operation.address}`, so that it stays empty",
+                reference.location,
+                did_you_mean(argument, known),
+            )
+
+    def _check_passed(self, with_: MappingNode, other: ClientOperation) -> None:
+        known = [parameter.name for parameter in other.parameters]
+        for key, _ in with_.entries:
+            if other.open_arguments or key.text in known:
+                continue
+            self.context.problems.warn(
+                "unknown-argument",
+                f"`{other.address}` has no parameter `{key.text}`; it is not passed",
+                key.location,
+                did_you_mean(key.text, known),
+            )
 
 
 def _with_timeout(operation: ClientOperation, timeout_s: float) -> ClientOperation:

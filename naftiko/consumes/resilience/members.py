@@ -60,7 +60,8 @@ class Members:
         if isinstance(node, Mapping):
             inner = f"{self.name}.{name}"
             return Members(node=node, name=inner, code=self.code, problems=self.problems)
-        self._wrong(name, node, "a mapping")
+        is_true = isinstance(node, Scalar) and node.value is True
+        self._wrong(name, node, "a mapping", "`{}` takes its defaults" if is_true else "")
         return None
 
     def duration(self, name: str, low: float, high: float = DAY_S) -> float | None:
@@ -68,8 +69,11 @@ class Members:
         node = self.node.get(name)
         if node is None or not self.has(name):
             return None
+        if not isinstance(node, Scalar):
+            self._wrong(name, node, "a duration such as `10s`")
+            return None
         try:
-            seconds = parse_duration_s(node.value if isinstance(node, Scalar) else None)
+            seconds = parse_duration_s(node.value)
         except ValueError as error:
             self.note(node.location, f"`{self.name}.{name}`: {error}")
             return None
@@ -120,8 +124,11 @@ class Members:
         node = self.node.get(name)
         if node is None or not self.has(name):
             return None
+        if not isinstance(node, Scalar):
+            self._wrong(name, node, "a size such as `10MiB`")
+            return None
         try:
-            size = parse_size_bytes(node.value if isinstance(node, Scalar) else None)
+            size = parse_size_bytes(node.value)
         except ValueError as error:
             self.note(node.location, f"`{self.name}.{name}`: {error}")
             return None
@@ -188,14 +195,17 @@ class Members:
                 )
         return frozenset(found)
 
-    def _wrong(self, name: str, node: Node, expected: str) -> None:
-        found = f"`{node.text}`" if isinstance(node, Scalar) else f"a {type(node).__name__.lower()}"
-        self.note(node.location, f"`{self.name}.{name}` must be {expected}, found {found}")
+    def _wrong(self, name: str, node: Node, expected: str, hint: str = "") -> None:
+        found = f"`{node.text}`" if isinstance(node, Scalar) else _KINDS[type(node)]
+        self.note(node.location, f"`{self.name}.{name}` must be {expected}, found {found}", hint)
+
+
+_KINDS: dict[type[Node], str] = {Sequence: "a list", Mapping: "a mapping"}
 
 
 def _text(seconds: float) -> str:
     """60 -> "1m", 0.001 -> "1ms", 90 -> "90s"."""
     for size, unit in ((DAY_S, "d"), (HOUR_S, "h"), (60.0, "m"), (1.0, "s")):
         if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
+            return f"{seconds / size:.0f}{unit}"
     return f"{seconds * 1000:g}ms" if seconds < 1 else f"{seconds:g}s"

@@ -85,17 +85,3 @@ class FallbackSettings:
     timeouts: bool = True
     open_circuits: bool = True
     statuses: frozenset[int] = BREAKING
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resilience:
-    """The members that hold for one operation; None where no level has one."""
-
-    timeout_s: float | None = None
-    deadline_s: float | None = None
-    retry: RetrySettings | None = None
-    rate_limit: RateLimitSettings | None = None
-    breaker: BreakerSettings | None = None
-    bulkhead: BulkheadSettings | None = None
-    cache: CacheSettings | None = None
-    fallback: FallbackSettings | None = None

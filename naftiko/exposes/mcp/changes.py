@@ -41,6 +41,8 @@ MAX_WATCHED = 1_000
 MAX_SUBSCRIPTIONS = 1_000
 """URIs that one client may subscribe to."""
 LOOK_TIMEOUT_S = 60.0
+MAX_LOOKS = 8
+"""Looks at the same time: what callers subscribe to must not become a flood of calls."""
 
 Kind = Literal["tools", "prompts", "resources"]
 _EVENTS: dict[Kind, type[ToolsListChanged | PromptsListChanged | ResourcesListChanged]] = {
@@ -62,6 +64,7 @@ class Changes:
         self._clients: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
         self._watchers: dict[str, asyncio.Task[None]] = {}
         self._listened: Counter[str] = Counter()
+        self._looking = asyncio.Semaphore(MAX_LOOKS)
 
     # ----------------------------------------------------------------- handlers
 
@@ -127,6 +130,7 @@ class Changes:
             with contextlib.suppress(RuntimeError):  # its loop is closed
                 task.cancel()
         self._watchers.clear()
+        self._looking = asyncio.Semaphore(MAX_LOOKS)  # the next loop that serves needs its own
 
     # ----------------------------------------------------------------- looking
 
@@ -171,7 +175,7 @@ class Changes:
 
     async def _fingerprint(self, uri: str) -> str:
         try:
-            async with asyncio.timeout(LOOK_TIMEOUT_S):
+            async with self._looking, asyncio.timeout(LOOK_TIMEOUT_S):
                 return await self._resources.fingerprint(uri)
         except (TimeoutError, MCPError):
             return ""

@@ -43,7 +43,8 @@ class CannotAskError(RunError):
 
     def __init__(self, missing: JsonObject) -> None:
         """Keep what is missing."""
-        names = ", ".join(f"`{name}`" for name in missing)
+        modes = {name: isinstance(how, dict) and "url" in how for name, how in missing.items()}
+        names = ", ".join(f"`{name}`{' of URLs' if url else ''}" for name, url in modes.items())
         super().__init__(
             code="client-cannot-answer", message=f"this needs a client with {names}", status=400
         )
@@ -58,7 +59,7 @@ class CannotAskError(RunError):
         )
 
 
-def needed(question: Question) -> JsonObject:
+def needed(question: Question) -> dict[str, JsonObject]:
     """Return the client capability that a question takes: {"elicitation": {"url": {}}}."""
     if question.kind == "url":
         return {"elicitation": {"url": {}}}
@@ -94,7 +95,9 @@ def askable(
         if can_take(question, capabilities):
             found[key] = question
         elif not question.optional:
-            missing.update(needed(question))
+            for name, how in needed(question).items():
+                before = missing.get(name)
+                missing[name] = {**(before if isinstance(before, dict) else {}), **how}
     if missing:
         raise CannotAskError(missing)
     return found

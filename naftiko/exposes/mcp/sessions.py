@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
+from mcp.server.streamable_http import MCP_SESSION_ID_HEADER, EventStore
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types import INVALID_REQUEST
 
@@ -26,6 +26,24 @@ SESSION_IDLE_S = 30 * 60.0
 """A session without a request or open stream for so long ends, and its id answers 404."""
 MAX_PENDING = 20_000
 """Requests in flight over all sessions."""
+
+
+class SessionManager(StreamableHTTPSessionManager):
+    """The SDK's session manager, which gives each session events of its own.
+
+    The SDK reads `event_store` once for every session it makes, and would share one among all.
+    """
+
+    recent: RecentEvents | None = None
+
+    @property
+    def event_store(self) -> EventStore | None:
+        """Return a store for a session that is being made."""
+        return None if self.recent is None else self.recent.for_session()
+
+    @event_store.setter
+    def event_store(self, store: EventStore | None) -> None:
+        """Take no notice of the one that the SDK would share."""
 
 
 class Sessions:
@@ -51,13 +69,13 @@ class Sessions:
         self._draining, self._stopping = asyncio.Event(), asyncio.Event()
         self._pending = set()
         retry_ms = self._retry_ms
-        manager = StreamableHTTPSessionManager(
+        manager = SessionManager(
             self._server,
             session_idle_timeout=SESSION_IDLE_S,
             max_sessions=MAX_SESSIONS,
-            event_store=None if retry_ms is None else RecentEvents(),
             retry_interval=retry_ms,
         )
+        manager.recent = None if retry_ms is None else RecentEvents()
         ready = asyncio.Event()
         self._task = asyncio.create_task(_keep(manager, ready, self._stopping))
         self._manager = manager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from naftiko.exposes.problem import (
     Answer,
     RequestError,
     answer_status,
+    bug_answer,
     instance_of,
     problem_answer,
     request_id_from,
@@ -145,7 +145,9 @@ class RestApp:
         except RunError as error:
             answer = self._error_answer(error, scope, request_id)
         except Exception as error:  # noqa: BLE001  (the boundary: a bug must not show the caller anything)
-            answer = self._bug_answer(error, scope, request_id)
+            answer = bug_answer(
+                error, scope, request_id=request_id, masker=self._masker, logger=logger
+            )
         if isinstance(answer, StreamAnswer):
             await self._send_stream(answer, receive, send)
         else:
@@ -194,7 +196,7 @@ class RestApp:
         if result.stream is not None:
             return stream_answer(result, request_id, headers.get(b"accept", b""))
         answer = result_answer(result, request_id)
-        return answer if result.status < 400 else mask_answer(answer, self._masker)
+        return answer if result.status < 300 else mask_answer(answer, self._masker)
 
     async def _read_body(
         self, headers: Mapping[bytes, bytes], receive: Receive
@@ -246,18 +248,6 @@ class RestApp:
             )
         return problem_answer(
             error, request_id=request_id, masker=self._masker, instance=instance_of(scope)
-        )
-
-    def _bug_answer(self, error: Exception, scope: Scope, request_id: str) -> Answer:
-        trace = self._masker("".join(traceback.format_exception(error)))
-        logger.error("request %s failed in the engine\n%s", request_id, trace)
-        shown = RunError(
-            code="internal-error",
-            message="the engine failed to serve the request",
-            hint=f"the log of the server says why, under `{request_id}`",
-        )
-        return problem_answer(
-            shown, request_id=request_id, masker=self._masker, instance=instance_of(scope)
         )
 
 

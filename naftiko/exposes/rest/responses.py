@@ -67,13 +67,19 @@ def result_answer(result: Result, request_id: str) -> Answer:
 
 
 def mask_answer(answer: Answer, masker: Masker) -> Answer:
-    """Mask a failure that passes through: careless APIs repeat the credentials they were sent."""
+    """Mask what is no good answer: careless APIs repeat the credentials they were sent.
+
+    They do so in headers too: in the `Location` of a redirect, say.
+    """
     text = answer.body.decode("utf-8", "surrogateescape")
     masked = masker(text)
+    shown = [
+        (name, masker(value.decode("latin-1")).encode("latin-1")) for name, value in answer.headers
+    ]
     if masked == text:
-        return answer
+        return Answer(answer.status, shown, answer.body)
     body = masked.encode("utf-8", "surrogateescape")
-    headers = [item for item in answer.headers if item[0] != b"content-length"]
+    headers = [item for item in shown if item[0] != b"content-length"]
     return Answer(answer.status, [*headers, (b"content-length", b"%d" % len(body))], body)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from urllib.parse import quote
 
 import orjson
 
@@ -19,6 +19,7 @@ from naftiko.exposes.auth import AuthMiddleware
 from naftiko.exposes.problem import (
     Answer,
     RequestError,
+    bug_answer,
     instance_of,
     problem_answer,
     request_id_from,
@@ -92,7 +93,9 @@ class SkillApp:
                 error, request_id=request_id, masker=self._masker, instance=instance_of(scope)
             )
         except Exception as error:  # noqa: BLE001  (the boundary: a bug must not show the caller anything)
-            answer = self._bug(error, scope, request_id)
+            answer = bug_answer(
+                error, scope, request_id=request_id, masker=self._masker, logger=logger
+            )
         await send_answer(send, answer, head=scope["method"] == "HEAD")
 
     async def _answer(
@@ -107,7 +110,7 @@ class SkillApp:
                 status=405,
                 headers=(_ALLOW,),
             )
-        body, media_type, extra = await self._found(_segments(scope))
+        body, media_type, extra = await self._found(_segments(scope), scope.get("root_path", ""))
         etag = etag_of(body)
         shared = [*_SAFETY, (b"etag", etag), (b"x-request-id", request_id.encode("ascii"))]
         given = {
@@ -124,11 +127,11 @@ class SkillApp:
         return Answer(200, [*own, *shared], body)
 
     async def _found(
-        self, segments: Sequence[str]
+        self, segments: Sequence[str], root_path: str
     ) -> tuple[bytes, str, Sequence[tuple[bytes, bytes]]]:
         match segments:
             case [""]:
-                return self._json(self._index())
+                return self._json(self._index(quote(root_path)))
             case ["skills"]:
                 return self._json(self._catalogue())
             case ["skills", name]:
@@ -136,8 +139,14 @@ class SkillApp:
             case ["skills", name, "download"]:
                 skill = self._skill(name)
                 content = await _in_thread(archive, _folder(skill))
-                disposition = f'attachment; filename="{skill.name}.zip"'.encode("latin-1")
-                return content, "application/zip", ((b"content-disposition", disposition),)
+                disposition = f"attachment; filename*=UTF-8''{quote(skill.name, safe='')}.zip"
+                if is_plain_path(skill.name):
+                    disposition = f'attachment; filename="{skill.name}.zip"'
+                return (
+                    content,
+                    "application/zip",
+                    ((b"content-disposition", disposition.encode("ascii")),),
+                )
             case ["skills", name, "contents"]:
                 skill = self._skill(name)
                 files = await _in_thread(listing, _folder(skill))
@@ -167,12 +176,12 @@ class SkillApp:
             raise _missing(f"there is no skill `{name[:80]}`", hint)
         return found
 
-    def _index(self) -> JsonObject:
+    def _index(self, root_path: str) -> JsonObject:
         return {
             "name": self._info.label or self._plan.namespace,
             "namespace": self._plan.namespace,
             "description": self._plan.description or self._info.description,
-            "skills": "/skills",
+            "skills": root_path + "/skills",
         }
 
     def _catalogue(self) -> JsonObject:
@@ -187,18 +196,6 @@ class SkillApp:
 
     def _json(self, value: JsonValue) -> tuple[bytes, str, Sequence[tuple[bytes, bytes]]]:
         return orjson.dumps(mask_json(value, self._masker)), "application/json", ()
-
-    def _bug(self, error: Exception, scope: Scope, request_id: str) -> Answer:
-        trace = self._masker("".join(traceback.format_exception(error)))
-        logger.error("request %s failed in the engine\n%s", request_id, trace)
-        shown = RunError(
-            code="internal-error",
-            message="the engine failed to serve the request",
-            hint=f"the log of the server says why, under `{request_id}`",
-        )
-        return problem_answer(
-            shown, request_id=request_id, masker=self._masker, instance=instance_of(scope)
-        )
 
 
 def _segments(scope: Scope) -> list[str]:

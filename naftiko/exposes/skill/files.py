@@ -7,7 +7,7 @@ import io
 import zipfile
 from pathlib import Path
 
-from naftiko.plan.content_files import list_files, media_type_of, read_below
+from naftiko.plan.content_files import FileTooLargeError, list_files, media_type_of, read_below
 from naftiko.values import JsonValue
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
@@ -35,10 +35,10 @@ def file_content(folder: Path, path: str) -> bytes:
 
     Raises: FileRefusedError where there is none, or a link leads to it; TooLargeError.
     """
-    for item in list_files(folder):
-        if item.relative == path and item.size > MAX_FILE_BYTES:
-            raise TooLargeError(f"the file has more than {MAX_FILE_BYTES} bytes")
-    return read_below(folder, path, MAX_FILE_BYTES)
+    try:
+        return read_below(folder, path, MAX_FILE_BYTES)
+    except FileTooLargeError:
+        raise TooLargeError(f"the file has more than {MAX_FILE_BYTES} bytes") from None
 
 
 def archive(folder: Path) -> bytes:

@@ -68,6 +68,7 @@ class StepCompiler:
     values: StepValues = field(init=False)
     on_error: OnError = field(init=False)
     asks: bool = field(init=False, default=False)
+    tells: bool = field(init=False, default=False)
     unfilled: list[Parameter] = field(init=False, default_factory=list)
     is_open: bool = field(init=False, default=False)
 
@@ -78,6 +79,7 @@ class StepCompiler:
         """
         every = list(_every_step(self.operation.steps))
         self.asks = any(step.type_ == "ask" for step in every)
+        self.tells = any(step.type_ == "progress" for step in every)
         names = frozenset(step.name for step in every if step.name)
         self.templates = replace(self.templates, steps=names)
         self.values = StepValues(
@@ -113,7 +115,7 @@ class StepCompiler:
                 place.location,
                 did_you_mean(step.type_, self.kinds),
             )
-        label = step.name or f"{step.type_}-{number}"
+        label = step.name or self._label(step, number)
         # The default is for what may fail by itself: `fail` is meant, and others only pass it on.
         default = self.on_error if step.type_ in ("call", "script") else OnError.DEFAULT
         on_error = self._on_error(step.fields.scalar("onError"), default)
@@ -138,6 +140,13 @@ class StepCompiler:
             with_=with_,
             on_error=on_error,
         )
+
+    def _label(self, step: Step, number: int) -> str:
+        """Return what to call a step without a name; what it did is noted under that."""
+        label = f"{step.type_}-{number}"
+        while label in self.values.all_names:
+            label += "'"
+        return label
 
     def _check_name(self, at: Place) -> None:
         name = at.step.name

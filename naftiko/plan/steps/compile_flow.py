@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from naftiko.document.nodes import Node, Scalar, Sequence
-from naftiko.expressions.text import value_text
+from naftiko.expressions.text import type_name, value_text
 from naftiko.model.build_steps import build_branches, build_cases, build_steps
 from naftiko.model.fields import Fields
 from naftiko.plan.clients import leave_out
@@ -15,6 +15,7 @@ from naftiko.plan.steps.flow import Case, IfAction, ParallelAction, SwitchAction
 from naftiko.plan.steps.loops import ForEachAction, RepeatAction
 from naftiko.plan.steps.outcome import TryAction
 from naftiko.plan.steps.scope import Visible
+from naftiko.plan.values import ConstantValue
 
 MAX_ITEMS, MOST_ITEMS = 1_000, 10_000
 MAX_ITERATIONS, MOST_ITERATIONS = 100, 10_000
@@ -94,6 +95,13 @@ def compile_for_each(at: Place, compiler: StepCompiler) -> tuple[Action, With]:
     """Compile a loop over a list, whose steps are seen inside it only."""
     items = compiler.node(at, "in")
     compiled = compiler.values.value(items, at.visible, path=True)
+    if isinstance(compiled, ConstantValue) and not isinstance(compiled.value, list):
+        raise leave_out(
+            "invalid-member",
+            f"`in` of {at.shown} is to be a list, found {type_name(compiled.value)}",
+            items.location,
+            "write a list, a path such as `$.orders.items`, or one template",
+        )
     item, index = at.step.fields.text("as") or "item", at.step.fields.text("index")
     for variable in (item, index):
         _check_variable(variable, at)

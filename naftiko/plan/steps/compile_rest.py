@@ -10,6 +10,7 @@ from naftiko.errors import did_you_mean
 from naftiko.expressions.template import Template
 from naftiko.model.fields import Fields
 from naftiko.plan.clients import leave_out
+from naftiko.plan.inputs import compile_validator
 from naftiko.plan.steps.building import Kind, Place, StepCompiler, With
 from naftiko.plan.steps.caller import (
     AskAction,
@@ -25,6 +26,12 @@ from naftiko.values import JsonObject
 
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 QUESTIONS = ("form", "url", "sampling", "roots")
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "form": ("message",),
+    "url": ("message", "url"),
+    "sampling": ("messages",),
+    "roots": (),
+}
 _SCHEMA = "requestedSchema"
 
 
@@ -93,13 +100,25 @@ def _request(
         raise leave_out(
             "unknown-question", f"`{kind}` is no kind of question", place.location, hint
         )
+    if single and kind == "sampling":
+        raise leave_out(
+            "missing-member", f"{at.shown} asks a model without `messages`", fields.node.location,
+            "put it under `requests`, with its `messages`",
+        )  # fmt: skip
+    for name in _NEEDED[kind]:
+        if fields.node_of(name) is None:
+            raise leave_out(
+                "missing-member",
+                f"the {kind} `{key}` of {at.shown} needs `{name}`",
+                fields.node.location,
+            )
     members: list[tuple[str, ValueTemplate]] = []
     for name in ("message", "url") if single else tuple(fields.node):
         node = fields.node.get(name)
         if node is not None and name not in ("kind", "optional", "schema", _SCHEMA):
             members.append((name, compiler.values.value(node, at.visible)))
     if kind == "form":
-        members.append((_SCHEMA, ConstantValue(_schema(fields))))
+        members.append((_SCHEMA, ConstantValue(_schema(fields, at))))
     return Request(
         key=key,
         kind=kind,
@@ -108,10 +127,21 @@ def _request(
     )
 
 
-def _schema(fields: Fields) -> JsonObject:
+def _schema(fields: Fields, at: Place) -> JsonObject:
     node: Node | None = fields.node_of("schema", _SCHEMA)
-    found = node.plain() if node is not None else None
-    return found if isinstance(found, dict) else {"type": "object", "properties": {}}
+    if node is None:
+        return {"type": "object", "properties": {}}
+    found = node.plain()
+    reason = "it is no object"
+    if isinstance(found, dict):
+        try:
+            compile_validator(found)
+            return found
+        except ValueError as error:
+            reason = str(error).partition("\n")[0][:200]
+    raise leave_out(
+        "invalid-schema", f"the `schema` of {at.shown} is no JSON Schema: {reason}", node.location
+    )
 
 
 def compile_progress(at: Place, compiler: StepCompiler) -> tuple[Action, With]:

@@ -92,6 +92,7 @@ def compile_orchestration(
         shaper=shaper,
         masker=templates.masker,
         asks=compiler.asks,
+        tells=compiler.tells,
     )
     return Orchestration(
         plan=plan,

@@ -14,6 +14,7 @@ from naftiko.expressions.conditions import Condition
 from naftiko.plan.masking import Masker
 from naftiko.plan.ports import Effect, Result
 from naftiko.plan.run import Run
+from naftiko.plan.steps.telling import Telling
 from naftiko.plan.steps.weight import weigh
 from naftiko.plan.values import ValueTemplate
 from naftiko.source import Location
@@ -65,6 +66,7 @@ class Execution:
     masker: Masker
     budget: Budget = field(default_factory=Budget)
     journaled: bool = False
+    telling: Telling | None = None
 
     def until(self, deadline: float) -> Execution:
         """Return the same run with an earlier deadline."""

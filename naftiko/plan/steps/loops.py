@@ -82,6 +82,9 @@ class ForEachAction:
             weight = weigh(outputs[number])
             joined.weight += weight
             execution.hold(weight)
+            joined.count += 1
+            if execution.telling is not None:
+                await execution.telling.rounds(joined.count, len(items), at.path, exact=True)
 
         try:
             if self.parallel > 1:
@@ -136,6 +139,7 @@ class _Joined:
     """What outlives the frames of a loop: the answer of the last item with one, and errors."""
 
     weight: int = 0
+    count: int = 0
     number: int = -1
     last: Result | None = None
     errors: JsonObject = field(default_factory=dict)
@@ -194,6 +198,9 @@ class RepeatAction:
             if self.until and self.condition.test(at.frame.values):
                 return value
             self._check(ends, outer, at)
+            if execution.telling is not None:
+                telling = execution.telling
+                await telling.rounds(number + 1, self.max_iterations, at.path, exact=False)
             if number + 1 < self.max_iterations:
                 await self._pause(execution, outer, at)
         if not self.until and not self.condition.test(at.frame.values):

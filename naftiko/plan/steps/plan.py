@@ -10,6 +10,7 @@ from naftiko.plan.ports import Effect, Origin, Result
 from naftiko.plan.run import Run
 from naftiko.plan.shaping import Shaper
 from naftiko.plan.steps.execution import (
+    SKIPPED,
     Execution,
     Frame,
     StepNode,
@@ -18,6 +19,7 @@ from naftiko.plan.steps.execution import (
     run_steps,
     worst_of,
 )
+from naftiko.plan.steps.telling import Telling
 from naftiko.plan.values import ValueTemplate
 from naftiko.values import MISSING, JsonObject, JsonValue, Missing
 
@@ -37,7 +39,7 @@ class StepsPlan:
 
     `names` are the declared outputs, for an answer without `mappings`; `shaper` shapes the last
     call's answer where neither those nor `mappings` give anything. `asks` where the run may be
-    suspended, so that its steps note what they have done.
+    suspended, so that its steps note what they have done; `tells` where it has `progress` steps.
     """
 
     origin: Origin
@@ -47,6 +49,7 @@ class StepsPlan:
     shaper: Shaper
     masker: Masker
     asks: bool
+    tells: bool
 
     @property
     def calls(self) -> Sequence[str]:
@@ -66,11 +69,27 @@ class StepsPlan:
         frame = Frame(values=dict(run.inputs))
         # Steps need answers whole, so nobody takes their pages one by one.
         whole = replace(run, streams=False)
-        execution = Execution(run=whole, masker=self.masker, journaled=self.asks)
-        last = await run_steps(self.steps, execution, frame)
+        telling = None
+        if run.progress is not None and not self.tells:
+            telling = Telling(progress=run.progress, total=len(self.steps))
+            whole = replace(whole, progress=None)  # pages would count in numbers of their own
+        execution = Execution(run=whole, masker=self.masker, journaled=self.asks, telling=telling)
+        last = await self._run_steps(execution, frame)
         run.outputs.update(frame.outputs)
         mapped = self._mapped(frame) if self.mappings else self._named(frame)
         return Result(value=mapped) if mapped is not None else await self._unmapped(frame, last)
+
+    async def _run_steps(self, execution: Execution, frame: Frame) -> JsonValue | Missing:
+        telling = execution.telling
+        if telling is None:
+            return await run_steps(self.steps, execution, frame)
+        last: JsonValue | Missing = MISSING
+        for number, step in enumerate(self.steps):
+            await telling.step(number, step.label)
+            given = await step.run(execution, frame, "")
+            if given is not SKIPPED and not step.action.silent:
+                last = given
+        return last
 
     def _mapped(self, frame: Frame) -> JsonObject | None:
         """Return the object that `mappings` build; None where no value is found."""
@@ -92,8 +111,8 @@ class StepsPlan:
         result = frame.last
         if result is None:
             return Result(status=204) if value is MISSING else Result(value=value)
-        if self.shaper.identity:
-            return result
+        if not self.shaper.shapes:
+            return result  # a mapping, also of the whole root, asks for JSON, whatever came
         found = await result.decoded()
         shaped = MISSING if found is MISSING else self.shaper.shape(found, frame.values)
         if shaped is MISSING:

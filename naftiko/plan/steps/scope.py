@@ -147,8 +147,21 @@ class StepValues:
                 f"write `$.{text[1:]}`",
             )
         if not path and self._root(text) not in self._known(visible):
+            self._warn_of_near_path(text, scalar, visible)
             return None
         return compile_path(scalar.text, scalar.at)
+
+    def _warn_of_near_path(self, text: str, scalar: Scalar, visible: Visible) -> None:
+        """Say that what looks like a path to a step is passed on as the text it is."""
+        near = nearest(self._root(text), self._known(visible))
+        if near is not None and text.startswith(_PATH_STARTS):
+            self.problems.warn(
+                "unknown-step",
+                f"`{text}` names neither an input nor an earlier step of `{self.operation}`, so it "
+                "stays text",
+                scalar.location,
+                f"did you mean `{near}`?",
+            )
 
     def _known(self, visible: Visible) -> set[str]:
         return {*visible.names, *self.all_names, *(self.declared or ()), ERRORS}

@@ -29,11 +29,16 @@ AwsClient = Callable[[str, "str | None"], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What sources are found with: the environment that the engine resolved, and AWS clients."""
+    """What sources are found with: the environment that the engine resolved, and AWS clients.
+
+    Without `reads_stores` nothing but files of the workspace and the environment is read: a
+    stranger's file can be checked without asking a store for anything.
+    """
 
     environment: Mapping[str, str]
     aws_client: AwsClient | None = None
     add_secret: Callable[[str], None] | None = None
+    reads_stores: bool = True
 
 
 class SourceUnavailableError(Exception):

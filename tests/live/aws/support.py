@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import threading
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
@@ -28,6 +26,7 @@ from naftiko.plan.run import Run
 from naftiko.plan.templates import PlanTemplates
 from naftiko.resolve.binds import BoundVariables, Variable
 from naftiko.source import Location
+from tests.live.peers import running_app
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -164,29 +163,9 @@ def upstream() -> Iterator[Upstream]:
     fake = Upstream()
     methods = ["GET", "POST", "PUT", "DELETE", "HEAD"]
     app = Starlette(routes=[Route("/{path:path}", fake.handle, methods=methods)])
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_level="error", lifespan="off", date_header=False
-    )
-    server = uvicorn.Server(config)
-    started = threading.Event()
-
-    async def serve() -> None:
-        socket = config.bind_socket()
-        socket.listen()  # until the server does, calls would be refused
-        fake.url = f"http://127.0.0.1:{socket.getsockname()[1]}"
-        started.set()
-        await server.serve(sockets=[socket])
-        socket.close()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="upstream")
-    thread.start()
-    assert started.wait(10)
-    try:
+    with running_app(app, lifespan="off", date_header=False) as port:
+        fake.url = f"http://127.0.0.1:{port}"
         yield fake
-    finally:
-        server.should_exit = True
-        server.force_exit = True
-        thread.join(10)
 
 
 def says(body: object, status: int = 200, **headers: str) -> Answer:

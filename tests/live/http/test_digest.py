@@ -19,7 +19,7 @@ from werkzeug.datastructures import Authorization
 from naftiko.errors import ConsumedError
 from naftiko.plan.ports import Result
 from naftiko.plan.run import Run
-from tests.live.http.peers import running_app
+from tests.live.peers import running_app
 from tests.unit.consumes.http.apis import Api, api
 
 USER, PASSWORD = "ann", 'pa:ss "wörd'

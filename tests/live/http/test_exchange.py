@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,69 +13,8 @@ from naftiko.consumes.transport import (
     ConnectionBrokenError,
     ResponseTooLargeError,
     TimedOutError,
-    Transport,
 )
-
-Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-class Peer:
-    """Answers each request head with what `answers` say in turn; counts its connections."""
-
-    def __init__(self, *answers: bytes, close_after: bool = False) -> None:
-        self.answers = list(answers)
-        self.close_after = close_after
-        self.connections = 0
-        self.heads: list[bytes] = []
-        self.rest = b""
-        self.serving: list[asyncio.Task[None]] = []
-        self.ended = asyncio.Event()
-        self.asked = asyncio.Event()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self.serving.append(task)
-        try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                await self._answer(reader, writer)
-        finally:
-            writer.close()
-            self.ended.set()
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            self.heads.append(await reader.readuntil(b"\r\n\r\n"))
-            self.asked.set()
-            if not self.answers:
-                self.rest = await reader.read()
-                return
-            writer.write(self.answers.pop(0))
-            await writer.drain()
-            if self.close_after:
-                return
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[tuple[str, Transport]]:
-        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
-        transport = Transport(proxy_environment={}, max_body_bytes=100_000)
-        try:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", transport
-        finally:
-            await transport.close()
-            server.close()
-            await asyncio.gather(*self.serving)
-            await asyncio.sleep(0)  # what was closed is told so
-
-
-def run(work: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(20):
-            await work()
-
-    asyncio.run(bounded())
+from tests.live.http.raw_peer import OK, Peer, run
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ ANSWERS = {
     "large": (b"\x00" * 5000, "image/gif"),
     "csv-large": (b"id,text\n" + b"1,abcdefghij\n" * 40_000, "text/csv"),
     "broken": (b"<fleet>", "application/xml"),
+    "cut": (b'{"a":', "application/json"),
     "untyped": (b"\x00\x01", ""),
     "empty": (b"", "application/xml"),
 }
@@ -154,6 +155,12 @@ capability:
               mappings:
                 - {{targetName: first, value: "$.fleet.ship[0].name"}}
                 - {{targetName: second, value: "$.rows[0].name"}}
+        - path: /fleet
+          operations:
+            - method: GET
+              name: fleet
+              steps: [{{name: fleet, type: call, call: registry.xml}}]
+              outputParameters: [{{type: object, mapping: $}}]
 """
 
 
@@ -162,7 +169,9 @@ def test_steps_read_what_is_no_json(registry: Upstream, tmp_path: Path) -> None:
     file.write_text(STEPS.format(url=registry.url), encoding="utf-8")
     with serving(file) as served:
         answer = served.request("rest", "GET", "/both")
+        whole = served.request("rest", "GET", "/fleet")
     assert (answer.status, answer.body) == (200, {"first": "Emma", "second": "Zoë"})
+    assert whole.body["ship"][0]["name"] == "Emma"  # JSON, as for an operation without steps
 
 
 def test_without_a_mapping_the_bytes_pass_through(served: Served) -> None:
@@ -209,6 +218,16 @@ def test_an_answer_of_another_format(registry: Upstream) -> None:
     assert (error.code, error.status) == ("unreadable-answer", 502)
     assert "`ns.op`" in error.message
     failure(registry, "outputRawFormat: XML", "empty")
+
+
+def test_json_that_is_none(registry: Upstream) -> None:
+    error = failure(registry, "outputRawFormat: json", "cut")
+    assert (error.code, error.status) == ("unreadable-answer", 502)
+    assert "`ns.op`" in error.message
+    failed = call(registry, "outputRawFormat: json", "cut?status=404")
+    assert (failed.failed, failed.value, failed.raw) == (True, MISSING, b'{"a":')
+    another = call(registry, "outputRawFormat: json", "text")
+    assert (another.value, another.decode) == (MISSING, None)
 
 
 def test_failures_in_another_format(registry: Upstream) -> None:

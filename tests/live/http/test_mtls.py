@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from naftiko.errors import RunError, Severity
 from naftiko.plan.ports import Result
 from naftiko.plan.run import Run
-from tests.live.http.peers import running_app
+from tests.live.peers import running_app
 from tests.unit.consumes.http.apis import Api, compile_api
 
 PASSWORD = "canary-key-password"

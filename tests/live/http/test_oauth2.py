@@ -31,7 +31,7 @@ from naftiko.errors import ConsumedError, Severity
 from naftiko.plan.masking import Masker
 from naftiko.plan.ports import Result
 from naftiko.plan.run import Run
-from tests.live.http.peers import running_app
+from tests.live.peers import running_app
 from tests.unit.consumes.http.apis import Api, api
 
 CLIENT, SECRET = "client:1", "canary s&cret/ü"

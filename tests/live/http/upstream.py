@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request  # noqa: TC002  # the server is needed anyway
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from tests.live.peers import running_app
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -122,30 +123,11 @@ class Upstream:
 def running_upstream(upstream: Upstream | None = None) -> Iterator[Upstream]:
     """Serve an upstream until the block ends."""
     upstream = upstream or Upstream()
-    ready = threading.Event()
-
-    class Announcing(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            upstream.port = self.servers[0].sockets[0].getsockname()[1]
-            ready.set()
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-    config = uvicorn.Config(upstream.app(), host="127.0.0.1", port=0, log_level="critical")
-    server = Announcing(config)
-    thread = threading.Thread(target=server.run, name="upstream")
-    thread.start()
-    assert ready.wait(20), "the upstream did not start"
-    try:
-        yield upstream
-    finally:
-        upstream.released.set()
-        server.should_exit = True
-        thread.join(20)
-    assert not thread.is_alive(), "the upstream did not stop"
+    with running_app(upstream.app()) as upstream.port:
+        try:
+            yield upstream
+        finally:
+            upstream.released.set()
 
 
 @dataclass

@@ -12,7 +12,10 @@ import pytest
 from mcp import MCPError
 from mcp_types import JSONRPCNotification, ToolListChangedNotification
 
+from naftiko.exposes.mcp.changes import MAX_LOOKS, Changes
+from naftiko.exposes.mcp.resources import ResourceTable
 from naftiko.exposes.mcp.server import build_server
+from naftiko.exposes.mcp.sessions import SessionManager
 from naftiko.exposes.mcp.streams import RecentEvents
 from tests.live.mcp.clients import connect
 from tests.live.mcp.mcp_demo import INFO, TOOLS, demo_plan, masker
@@ -137,7 +140,7 @@ def test_a_stream_that_was_closed_is_taken_up_again() -> None:
 
 def test_old_events_are_forgotten() -> None:
     async def story() -> None:
-        events = RecentEvents(limit=3)
+        events = RecentEvents(limit=3).for_session()
         note = JSONRPCNotification(jsonrpc="2.0", method="x")
         ids = [await events.store_event("s", note) for _ in range(5)]
         sent: list[str | None] = []
@@ -150,6 +153,52 @@ def test_old_events_are_forgotten() -> None:
         assert sent == ids[3:]
 
     asyncio.run(story())
+
+
+def test_large_events_are_forgotten_sooner() -> None:
+    async def story() -> None:
+        events = RecentEvents(max_bytes=10_000).for_session()
+        note = JSONRPCNotification(jsonrpc="2.0", method="x", params={"text": "x" * 4_000})
+        ids = [await events.store_event("s", note) for _ in range(3)]
+
+        async def send(_event: Any) -> None: ...
+
+        assert await events.replay_events_after(ids[0], send) is None
+        assert await events.replay_events_after(ids[1], send) == "s"
+
+    asyncio.run(story())
+
+
+def test_no_session_is_shown_the_events_of_another() -> None:
+    """All sessions call their streams 1, 2, 3: an id must not lead to a stranger's answer."""
+
+    async def story() -> None:
+        shared = RecentEvents()
+        mine, others = shared.for_session(), shared.for_session()
+        note = JSONRPCNotification(jsonrpc="2.0", method="x")
+        first = await mine.store_event("2", None)
+        await mine.store_event("2", note)
+        await others.store_event("2", note)
+        sent: list[str | None] = []
+
+        async def send(event: Any) -> None:
+            sent.append(event.event_id)
+
+        assert await others.replay_events_after(first, send) is None
+        assert await others.replay_events_after("1", send) is None
+        assert sent == []
+        assert await mine.replay_events_after(first, send) == "2"
+        assert len(sent) == 1
+
+    asyncio.run(story())
+
+
+def test_each_session_is_made_with_events_of_its_own() -> None:
+    built = build_server(demo_plan(), info=INFO, masker=masker())
+    manager = SessionManager(built.server)
+    assert manager.event_store is None
+    manager.recent = RecentEvents()
+    assert manager.event_store is not manager.event_store
 
 
 def test_listening_without_taking_a_stream_is_refused() -> None:
@@ -218,3 +267,38 @@ def test_who_cannot_be_asked_in_a_branch_is_told(mode: str, tmp_path: Path) -> N
 
     with serving(file) as served:
         asyncio.run(story(served.urls["ask"] + "/mcp"))
+
+
+class Slow(ResourceTable):
+    """Resources that are looked at for ever; counts how many at once."""
+
+    def __init__(self) -> None:
+        super().__init__(demo_plan(), masker())
+        self.looks = 0
+        self.enough = asyncio.Event()
+
+    async def fingerprint(self, uri: str) -> str:
+        self.looks += 1
+        if self.looks == MAX_LOOKS:
+            self.enough.set()
+        await asyncio.Event().wait()
+        return uri
+
+
+def test_what_is_watched_is_no_flood_of_calls() -> None:
+    async def story() -> None:
+        resources = Slow()
+        changes = Changes(resources)
+        looking = [
+            asyncio.ensure_future(changes._fingerprint(f"t://{number}"))
+            for number in range(3 * MAX_LOOKS)
+        ]
+        await resources.enough.wait()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert resources.looks == MAX_LOOKS
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
+
+    asyncio.run(story())

@@ -7,7 +7,7 @@ import base64
 import contextlib
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,26 +96,74 @@ async def _client(server: Any, mode: str, **more: Any) -> Any:
         yield client
 
 
+class Sessions:
+    """Clients that stay open for the tests of this file: a process a test takes a second."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner = runner
+        self._open: dict[tuple[str, str], Any] = {}
+        self._over = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def run(
+        self, server: Any, mode: str, story: Callable[[Any], Coroutine[Any, Any, None]]
+    ) -> None:
+        self._runner.run(self._run(server, mode, story))
+
+    def close(self) -> None:
+        self._runner.run(self._close())
+
+    async def _run(self, server: Any, mode: str, story: Any) -> None:
+        key = (repr(server), mode)
+        if key not in self._open:
+            opened = asyncio.get_running_loop().create_future()
+            self._tasks.append(asyncio.create_task(self._hold(server, mode, opened)))
+            self._open[key] = await opened
+        await asyncio.wait_for(story(self._open[key]), 60)
+
+    async def _hold(self, server: Any, mode: str, opened: asyncio.Future[Any]) -> None:
+        try:
+            async with _client(server, mode) as client:
+                opened.set_result(client)
+                await self._over.wait()
+        except BaseException as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
+
+    async def _close(self) -> None:
+        self._over.set()
+        await asyncio.gather(*self._tasks)
+
+
+@pytest.fixture(scope="module")
+def sessions(url: str) -> Iterator[Sessions]:
+    """Close before the server of `url` does."""
+    with asyncio.Runner() as runner:
+        held = Sessions(runner)
+        yield held
+        held.close()
+
+
 def _text(result: Any) -> str:
     return str(result.content[0].text)
 
 
-def test_content_of_every_kind(server: Any, mode: str) -> None:
-    async def story() -> None:
-        async with _client(server, mode) as client:
-            assert _text(await client.call_tool("test_simple_text")).startswith("This is a simple")
-            png = (EVERYTHING / "files/red.png").read_bytes()
-            image = (await client.call_tool("test_image_content")).content[0]
-            assert (image.mime_type, base64.b64decode(image.data)) == ("image/png", png)
-            audio = (await client.call_tool("test_audio_content")).content[0]
-            assert (audio.type, audio.mime_type) == ("audio", "audio/wav")
-            mixed = (await client.call_tool("test_multiple_content_types")).content
-            assert [block.type for block in mixed] == ["text", "image", "resource"]
-            failed = await client.call_tool("test_error_handling")
-            assert failed.is_error
-            assert "intentionally returns an error" in _text(failed)
+def test_content_of_every_kind(sessions: Sessions, server: Any, mode: str) -> None:
+    async def story(client: Any) -> None:
+        assert _text(await client.call_tool("test_simple_text")).startswith("This is a simple")
+        png = (EVERYTHING / "files/red.png").read_bytes()
+        image = (await client.call_tool("test_image_content")).content[0]
+        assert (image.mime_type, base64.b64decode(image.data)) == ("image/png", png)
+        audio = (await client.call_tool("test_audio_content")).content[0]
+        assert (audio.type, audio.mime_type) == ("audio", "audio/wav")
+        mixed = (await client.call_tool("test_multiple_content_types")).content
+        assert [block.type for block in mixed] == ["text", "image", "resource"]
+        failed = await client.call_tool("test_error_handling")
+        assert failed.is_error
+        assert "intentionally returns an error" in _text(failed)
 
-    asyncio.run(story())
+    sessions.run(server, mode, story)
 
 
 @pytest.mark.parametrize(
@@ -129,22 +177,22 @@ def test_content_of_every_kind(server: Any, mode: str) -> None:
         ("test_streaming_elicitation", "accept"),
     ],
 )
-def test_questions_to_the_caller(server: Any, mode: str, tool: str, text: str) -> None:
-    async def story() -> None:
-        async with _client(server, mode) as client:
-            result = await client.call_tool(tool)
-            assert (_text(result), result.is_error) == (text, False)
+def test_questions_to_the_caller(
+    sessions: Sessions, server: Any, mode: str, tool: str, text: str
+) -> None:
+    async def story(client: Any) -> None:
+        result = await client.call_tool(tool)
+        assert (_text(result), result.is_error) == (text, False)
 
-    asyncio.run(story())
+    sessions.run(server, mode, story)
 
 
-def test_a_prompt_may_ask_too(server: Any, mode: str) -> None:
-    async def story() -> None:
-        async with _client(server, mode) as client:
-            prompt = await client.get_prompt("test_input_required_result_prompt")
-            assert prompt.messages[0].content.text == "Use this context: rain"
+def test_a_prompt_may_ask_too(sessions: Sessions, server: Any, mode: str) -> None:
+    async def story(client: Any) -> None:
+        prompt = await client.get_prompt("test_input_required_result_prompt")
+        assert prompt.messages[0].content.text == "Use this context: rain"
 
-    asyncio.run(story())
+    sessions.run(server, mode, story)
 
 
 def test_a_client_that_cannot_be_asked_is_told(url: str, mode: str) -> None:
@@ -241,80 +289,78 @@ def test_progress_and_log_messages(server: Any, mode: str) -> None:
     asyncio.run(story())
 
 
-def test_resources_and_templates(server: Any, mode: str) -> None:
-    async def story() -> None:
-        async with _client(server, mode) as client:
-            listed = {str(item.uri): item for item in (await client.list_resources()).resources}
-            assert list(listed) == [
-                "test://static-text",
-                "test://static-binary",
-                "test://watched-resource",
-                "test://files/red.png",
-                "test://files/silence.wav",
-                "test://files/static.txt",
-                "test://files/watched.txt",
-            ]
-            assert listed["test://files/static.txt"].mime_type == "text/plain"
-            templates = (await client.list_resource_templates()).resource_templates
-            assert [item.uri_template for item in templates] == ["test://template/{id}/data"]
-            text = (await client.read_resource("test://static-text")).contents[0]
-            assert text.text == "This is the content of the static text resource."
-            blob = (await client.read_resource("test://files/red.png")).contents[0]
-            png = (EVERYTHING / "files/red.png").read_bytes()
-            assert (base64.b64decode(blob.blob), blob.mime_type) == (png, "image/png")
-            data = (await client.read_resource("test://template/a%20b/data")).contents[0]
-            assert data.text == '{"id":"a b","templateTest":true,"data":"Data for ID: a b"}'
-            for uri in (
-                "test://nowhere",
-                "test://files/../capability.yaml",
-                "test://files/%2e%2e/capability.yaml",
-                "test://files",
-                "test://files/none.txt",
-            ):
-                with pytest.raises(MCPError) as caught:
-                    await client.read_resource(uri)
-                assert caught.value.error.code == -32602
-                assert caught.value.error.data["uri"].startswith("test://")
+def test_resources_and_templates(sessions: Sessions, server: Any, mode: str) -> None:
+    async def story(client: Any) -> None:
+        listed = {str(item.uri): item for item in (await client.list_resources()).resources}
+        assert list(listed) == [
+            "test://static-text",
+            "test://static-binary",
+            "test://watched-resource",
+            "test://files/red.png",
+            "test://files/silence.wav",
+            "test://files/static.txt",
+            "test://files/watched.txt",
+        ]
+        assert listed["test://files/static.txt"].mime_type == "text/plain"
+        templates = (await client.list_resource_templates()).resource_templates
+        assert [item.uri_template for item in templates] == ["test://template/{id}/data"]
+        text = (await client.read_resource("test://static-text")).contents[0]
+        assert text.text == "This is the content of the static text resource."
+        blob = (await client.read_resource("test://files/red.png")).contents[0]
+        png = (EVERYTHING / "files/red.png").read_bytes()
+        assert (base64.b64decode(blob.blob), blob.mime_type) == (png, "image/png")
+        data = (await client.read_resource("test://template/a%20b/data")).contents[0]
+        assert data.text == '{"id":"a b","templateTest":true,"data":"Data for ID: a b"}'
+        for uri in (
+            "test://nowhere",
+            "test://files/../capability.yaml",
+            "test://files/%2e%2e/capability.yaml",
+            "test://files",
+            "test://files/none.txt",
+        ):
+            with pytest.raises(MCPError) as caught:
+                await client.read_resource(uri)
+            assert caught.value.error.code == -32602
+            assert caught.value.error.data["uri"].startswith("test://")
 
-    asyncio.run(story())
+    sessions.run(server, mode, story)
 
 
-def test_prompts_and_completion(server: Any, mode: str) -> None:
-    async def story() -> None:
-        async with _client(server, mode) as client:
-            listed = {item.name: item for item in (await client.list_prompts()).prompts}
-            assert [item.name for item in listed["test_prompt_with_arguments"].arguments] == [
-                "arg1",
-                "arg2",
-            ]
-            filled = await client.get_prompt(
-                "test_prompt_with_arguments", {"arg1": "{{arg2}}", "arg2": "{arg1}"}
-            )
-            # What an argument holds is never a placeholder.
-            text = filled.messages[0].content.text
-            assert text == "Prompt with arguments: arg1='{{arg2}}', arg2='{arg1}'"
-            embedded = await client.get_prompt(
-                "test_prompt_with_embedded_resource", {"resourceUri": "test://x"}
-            )
-            assert str(embedded.messages[0].content.resource.uri) == "test://x"
-            picture = await client.get_prompt("test_prompt_with_image")
-            assert picture.messages[0].content.type == "image"
-            for name, arguments in (
-                ("test_prompt_with_arguments", {"arg1": "x"}),
-                ("test_prompt_with_arguments", {"arg1": "x", "arg2": "y", "arg3": "z"}),
-                ("nobody", {}),
-            ):
-                with pytest.raises(MCPError) as caught:
-                    await client.get_prompt(name, arguments)
-                assert caught.value.error.code == -32602
-            reference = PromptReference(name="test_prompt_with_arguments")
-            found = await client.complete(reference, {"name": "arg1", "value": "par"})
-            assert found.completion.values == ["paris", "park", "party"]
-            template = ResourceTemplateReference(uri="test://template/{id}/data")
-            found = await client.complete(template, {"name": "id", "value": "12"})
-            assert (found.completion.values, found.completion.total) == (["123", "124"], 2)
+def test_prompts_and_completion(sessions: Sessions, server: Any, mode: str) -> None:
+    async def story(client: Any) -> None:
+        listed = {item.name: item for item in (await client.list_prompts()).prompts}
+        assert [item.name for item in listed["test_prompt_with_arguments"].arguments] == [
+            "arg1",
+            "arg2",
+        ]
+        filled = await client.get_prompt(
+            "test_prompt_with_arguments", {"arg1": "{{arg2}}", "arg2": "{arg1}"}
+        )
+        # What an argument holds is never a placeholder.
+        text = filled.messages[0].content.text
+        assert text == "Prompt with arguments: arg1='{{arg2}}', arg2='{arg1}'"
+        embedded = await client.get_prompt(
+            "test_prompt_with_embedded_resource", {"resourceUri": "test://x"}
+        )
+        assert str(embedded.messages[0].content.resource.uri) == "test://x"
+        picture = await client.get_prompt("test_prompt_with_image")
+        assert picture.messages[0].content.type == "image"
+        for name, arguments in (
+            ("test_prompt_with_arguments", {"arg1": "x"}),
+            ("test_prompt_with_arguments", {"arg1": "x", "arg2": "y", "arg3": "z"}),
+            ("nobody", {}),
+        ):
+            with pytest.raises(MCPError) as caught:
+                await client.get_prompt(name, arguments)
+            assert caught.value.error.code == -32602
+        reference = PromptReference(name="test_prompt_with_arguments")
+        found = await client.complete(reference, {"name": "arg1", "value": "par"})
+        assert found.completion.values == ["paris", "park", "party"]
+        template = ResourceTemplateReference(uri="test://template/{id}/data")
+        found = await client.complete(template, {"name": "id", "value": "12"})
+        assert (found.completion.values, found.completion.total) == (["123", "124"], 2)
 
-    asyncio.run(story())
+    sessions.run(server, mode, story)
 
 
 def test_who_subscribed_hears_of_a_change(url: str, mode: str, folder: Path) -> None:

@@ -88,24 +88,22 @@ def test_a_signal_ends_it_quietly_while_a_call_runs(server: Server, number: sign
     assert err.splitlines() == [f"ended by {number!s}"]
 
 
-@pytest.mark.parametrize(
-    ("line", "code", "request_id"),
-    [
-        (b"{", -32700, None),
-        (b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":NaN}}', -32700, None),
-        (b"[]", -32600, None),
-        (b'{"jsonrpc":"2.0","id":true,"method":"x"}', -32600, None),
-        (b'{"jsonrpc":"2.0","id":4,"method":""}', -32600, 4),
-        (b'{"jsonrpc":"2.0","id":4,"error":7}', -32600, 4),
-        (b'"' + b"x" * (4 * 2**20) + b'"', -32600, None),
-    ],
-)
-def test_a_bad_line_is_answered_and_the_next_one_served(
-    server: Server, line: bytes, code: int, request_id: int | None
-) -> None:
-    server.send(line)
-    refused = server.read()
-    assert (refused["error"]["code"], refused["id"]) == (code, request_id)
+BAD_LINES: list[tuple[bytes, int, int | None]] = [
+    (b"{", -32700, None),
+    (b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":NaN}}', -32700, None),
+    (b"[]", -32600, None),
+    (b'{"jsonrpc":"2.0","id":true,"method":"x"}', -32600, None),
+    (b'{"jsonrpc":"2.0","id":4,"method":""}', -32600, 4),
+    (b'{"jsonrpc":"2.0","id":4,"error":7}', -32600, 4),
+    (b'"' + b"x" * (4 * 2**20) + b'"', -32600, None),
+]
+
+
+def test_bad_lines_are_answered_and_the_next_ones_served(server: Server) -> None:
+    for line, code, request_id in BAD_LINES:
+        server.send(line)
+        refused = server.read()
+        assert (refused["error"]["code"], refused["id"]) == (code, request_id), line[:80]
     server.send(INITIALIZE)
     assert server.read()["id"] == 1
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+
+from tests.live.peers import running_app
 
 Handler = Callable[[Request], Response]
 
@@ -57,33 +57,7 @@ class Upstream:
 @contextlib.contextmanager
 def upstream_running() -> Iterator[Upstream]:
     upstream = Upstream()
-    ready = threading.Event()
-
-    class Announcing(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            upstream.port = self.servers[0].sockets[0].getsockname()[1]
-            ready.set()
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-    config = uvicorn.Config(
-        upstream.app,
-        host="127.0.0.1",
-        port=0,
-        log_level="critical",
-        lifespan="off",
-        server_header=False,
-        interface="asgi3",
-    )
-    server = Announcing(config)
-    thread = threading.Thread(target=server.run, name="upstream")
-    thread.start()
-    try:
-        assert ready.wait(30)
+    with running_app(
+        upstream.app, lifespan="off", server_header=False, interface="asgi3"
+    ) as upstream.port:
         yield upstream
-    finally:
-        server.should_exit = True
-        thread.join(30)

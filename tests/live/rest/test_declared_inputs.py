@@ -115,3 +115,11 @@ def test_a_tool_checks_its_arguments(served: Served, case: dict[str, Any], mode:
         assert case["says"] in text
     else:
         assert json.loads(text).get("p") == case["value"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_not_declared_is_refused(served: Served, mode: str) -> None:
+    name = QUERIES[0]["name"]
+    answer = served.request("api", "GET", f"/{name}/{mode}?q=1")
+    assert (answer.status, answer.body["code"]) == (400, "invalid-input")
+    assert "`q` is not known here" in [error["message"] for error in answer.body["errors"]]

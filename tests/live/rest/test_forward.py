@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 from starlette.types import Receive, Scope, Send  # noqa: TC002  # the server is needed anyway
 
+from tests.live.peers import running_app
 from tests.live.serving import Served, serving
 
 EXAMPLE = Path("docs/examples/forward.yaml")
@@ -91,29 +91,8 @@ class Upstream:
 @contextlib.contextmanager
 def running() -> Iterator[Upstream]:
     upstream = Upstream()
-    ready = threading.Event()
-
-    class Announcing(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            upstream.port = self.servers[0].sockets[0].getsockname()[1]
-            ready.set()
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-    config = uvicorn.Config(upstream, port=0, log_level="critical", lifespan="off")
-    server = Announcing(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert ready.wait(TIMEOUT_S)
-    try:
+    with running_app(upstream, lifespan="off") as upstream.port:
         yield upstream
-    finally:
-        server.should_exit = True
-        server.force_exit = True
-        thread.join(TIMEOUT_S)
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from naftiko.capability import load
 from naftiko.engine import LoadOptions, check_capability
+from naftiko.plan.content_files import list_files
+from tests.live.rest.servers import client_of
 from tests.live.serving import Served, serving
 
 EXAMPLE = Path("docs/examples/skills.yaml")
@@ -175,8 +179,49 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 def test_it_mounts() -> None:
     with load(EXAMPLE) as capability:
         assert callable(capability.skill_app())
-        assert callable(capability.skill_app("order-skills"))
+        app = Starlette(routes=[Mount("/desk", app=capability.skill_app("order-skills"))])
+        with client_of(app) as client:
+            assert client.get("/desk/").json["skills"] == "/desk/skills"
+            assert client.get("/desk/skills").json["count"] == 1
 
 
 def test_it_is_checked() -> None:
     assert not check_capability(EXAMPLE, LoadOptions()).problems
+
+
+def test_names_and_folders_that_are_odd(tmp_path: Path) -> None:
+    """A name goes into a header; a folder may be hidden, unlike its files."""
+    folder = tmp_path / ".agents"
+    folder.mkdir()
+    (folder / "guide.md").write_text("guide")
+    (folder / ".env").write_text("SECRET=canary")
+    (folder / "link.md").symlink_to(folder / ".env")
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        'naftiko: "1.0.0-alpha3"\n'
+        "capability:\n"
+        "  exposes:\n"
+        "    - type: skill\n"
+        "      namespace: order-skills\n"
+        "      port: 8090\n"
+        "      skills:\n"
+        '        - {name: "日本\\r\\nx: y", description: d, location: "file:///./.agents"}\n'
+    )
+    with serving(file, workspace=tmp_path) as served:
+        name = "%E6%97%A5%E6%9C%AC%0D%0Ax:%20y"
+        status, headers, body = get(served, f"/skills/{name}/download")
+        assert status == 200
+        assert headers["content-disposition"].endswith(
+            "filename*=UTF-8''%E6%97%A5%E6%9C%AC%0D%0Ax%3A%20y.zip"
+        )
+        assert "x" not in headers
+        assert zipfile.ZipFile(io.BytesIO(body)).namelist() == ["guide.md"]
+        for hidden in (".env", "link.md", "%2e%65nv"):
+            assert get(served, f"/skills/{name}/contents/{hidden}")[0] in (400, 404)
+
+
+def test_only_so_many_files_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("naftiko.plan.content_files.MAX_SEEN", 3)
+    for number in range(5):
+        (tmp_path / f"f{number}").write_text("")
+    assert len(list_files(tmp_path)) == 3

@@ -10,6 +10,7 @@ import pytest
 
 from naftiko.cli.call import read_parameters
 from naftiko.plan.inputs import Input, InputTable
+from tests.case_files import ROOT
 from tests.unit.cli.conftest import Cli
 
 TABLE = InputTable(
@@ -94,3 +95,75 @@ def test_explain_of_an_unknown_operation_has_a_hint(cli: Cli, greeting: Path) ->
     ran = cli("explain", greeting, "gret")
     assert ran.code == 3
     assert "did you mean `greet`?" in ran.err
+
+
+WITHOUT_CALLER = """\
+naftiko: "1.0.0-alpha3"
+capability:
+  consumes:
+    - type: http
+      namespace: api
+      baseUri: http://127.0.0.1:9
+      resources:
+        - name: items
+          path: /items/{id}
+          operations:
+            - {name: get, method: GET, path: "/items/{id}?view=full&of={{of}}"}
+            - {name: wrong-path, method: GET, paginate: {type: page, items: "$.a[?("}}
+            - {name: wrong-text, method: GET, path: "/{{#id}}/x"}
+  exposes:
+    - type: rest
+      namespace: rest
+      port: 8080
+      resources:
+        - {path: "/items/{id}", operations: [{name: item, method: GET, call: api.get}]}
+"""
+
+
+def test_explain_takes_what_is_consumed(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(WITHOUT_CALLER)
+    ran = cli("explain", file, "api.get")
+    assert ran.code == 0
+    assert ran.out.splitlines()[:4] == [
+        "api.get: consumed",
+        "  effect: read",
+        "  GET http://127.0.0.1:9/items/{id}",
+        "  query: view, of",
+    ]
+
+
+@pytest.mark.parametrize("command", ["explain", "call"])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("wrong-path", "the bracket that opens here"), ("wrong-text", "the Mustache tag")],
+)
+def test_an_operation_that_means_nothing_is_no_bug(
+    cli: Cli, tmp_path: Path, command: str, name: str, reason: str
+) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(WITHOUT_CALLER)
+    ran = cli(command, file, f"api.{name}")
+    assert (ran.code, ran.out) == (3, "")
+    assert f"`api.{name}` cannot be called: {reason}" in ran.err
+
+
+def test_validate_checks_what_nothing_calls(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(WITHOUT_CALLER)
+    ran = cli("validate", file)
+    assert ran.code == 0
+    assert "warning[bad-path]" in ran.out
+    assert "warning[unsupported-template]" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("rules", "resource"), ("reading-room.discuss", "prompt")]
+)
+def test_what_only_mcp_clients_ask_for_is_named(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    monkeypatch.setenv("LIBRARY_URL", "http://127.0.0.1:9")
+    called = cli("call", ROOT / "docs/examples/library.yaml", name)
+    assert called.code == 3
+    assert f"it is a {kind}, which MCP clients ask for" in called.err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.case_files import CASES
+from tests.case_files import CASES, ROOT
 from tests.unit.cli.conftest import Cli
 
 
@@ -63,3 +63,16 @@ def test_inspect_shows_what_a_capability_says_about_itself(cli: Cli, tmp_path: P
         "  stakeholders: Ann Example (owner)",
     ]
     assert '"fullName": "Ann Example"' in json_text
+
+
+@pytest.mark.parametrize(("flags", "methods"), [((), "*"), (("--read-only",), "GET/HEAD/OPTIONS")])
+def test_inspect_shows_which_methods_go_on(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], methods: str
+) -> None:
+    monkeypatch.setenv("ORDERS_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("ORDERS_TOKEN", "t")
+
+    shown = cli("inspect", ROOT / "docs/examples/forward.yaml", *flags).out
+
+    rows = [line.split() for line in shown.splitlines() if "forward to" in line]
+    assert {row[0] for row in rows} == {methods}

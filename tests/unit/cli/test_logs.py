@@ -33,6 +33,15 @@ def test_text(written: tuple[Console, io.StringIO]) -> None:
     assert err.getvalue().endswith(" info naftiko.server: took ***\n")
 
 
+def test_a_line_break_begins_no_record(written: tuple[Console, io.StringIO]) -> None:
+    console, err = written
+    set_up_logs(console)
+    logging.getLogger("naftiko.rest").warning("bad %s", "x\n12:00:00 error naftiko: forged")
+    first, second = err.getvalue().splitlines()
+    assert first.endswith("bad x")
+    assert second.startswith("    12:00:00")
+
+
 def test_json_has_extras_and_the_traceback_on_one_line(
     written: tuple[Console, io.StringIO],
 ) -> None:

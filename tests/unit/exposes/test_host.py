@@ -212,6 +212,41 @@ def test_a_request_that_outlives_the_drain_is_cancelled_and_answered() -> None:
     assert reply.json["retryable"]
 
 
+class TimedLoop(asyncio.SelectorEventLoop):
+    """Notes for how long it is asked to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def call_at(self, when: float, *arguments: Any, **more: Any) -> asyncio.TimerHandle:
+        self.waits.append(when - self.time())
+        return super().call_at(when, *arguments, **more)
+
+
+def test_a_server_with_nothing_in_flight_stops_without_waiting() -> None:
+    loop = TimedLoop()
+    host = Host([listener(hello)])
+    host.bind()
+
+    async def story() -> None:
+        serving_ = asyncio.ensure_future(host.serve())
+        reader, writer = await asyncio.open_connection("127.0.0.1", host.addresses["demo"][1])
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        await reader.readuntil(b"hello")
+        loop.waits.clear()
+        host.stop()
+        await serving_
+        writer.close()
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(story())
+
+    # What is waited for may take as long as that, but nothing passes the time.
+    assert [wait for wait in loop.waits if wait < 0.9] == []
+
+
 def test_listeners_are_told_of_the_stop_once() -> None:
     told: list[str] = []
     with serving(listener(hello, on_stop=lambda: told.append("stop"))) as running:

@@ -254,3 +254,9 @@ def test_a_case_file_is_a_document() -> None:
     found = root.get("cases")
     assert isinstance(found, Sequence)
     assert all(isinstance(item, Mapping) for item in found)
+
+
+def test_a_large_value_that_stands_in_a_text_many_times() -> None:
+    template = compile_template("{{x}}" * 40, lambda _offset, _length=0: Location("f", 1, 1))
+    with pytest.raises(ShapingError, match="more than 32 MiB"):
+        template.render_text({"x": "a" * 1024 * 1024})

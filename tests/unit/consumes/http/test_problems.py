@@ -29,6 +29,7 @@ def refusal(compiled: Api) -> ConsumedError:
 @pytest.mark.parametrize(
     ("base", "fault"),
     [
+        ("", "no scheme"),
         ("api.example.com", "no scheme"),
         ("ftp://api.example.com", "http or https"),
         ("https://", "no host name"),

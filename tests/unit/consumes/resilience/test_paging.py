@@ -96,7 +96,9 @@ def test_a_token_in_the_body_and_what_the_last_page_says_of_it() -> None:
         operation="method: POST, body: {type: json, data: {query: q, variables: {n: 3}}}",
     )
     assert isinstance(result.value, dict)
-    assert result.value["data"] == {"list": {"nodes": ITEMS, "info": {"end": "9", "hasNext": True}}}
+    assert result.value["data"] == {
+        "list": {"nodes": ITEMS, "info": {"end": "9", "hasNext": False}}
+    }
     assert [orjson.loads(request.body or b"")["variables"] for request in sent] == [
         {"n": 3},
         {"n": 3, "after": "3"},
@@ -148,3 +150,70 @@ def test_a_caller_who_pages_gets_that_page() -> None:
         limit=2,
     )
     assert (result.value, len(sent)) == ([2, 3], 1)
+
+
+def test_every_digit_of_a_token_is_sent() -> None:
+    tokens: list[JsonValue] = [12345678901234567891, 1503435956.000247, 2e3]
+
+    def answer(query: dict[str, str], body: Any) -> JsonValue:
+        at = 0 if "after" not in query else ["12345678901234567891", "1503435956.000247", "2000"]
+        number = 0 if at == 0 else at.index(query["after"]) + 1
+        return {"items": [number], "next": tokens[number] if number < len(tokens) else None}
+
+    block = "{type: cursor, parameter: after, next: $.next, items: $.items}"
+    result, _ = collected(block, answer)
+    assert result.value == {"items": [0, 1, 2, 3], "next": None}
+
+
+def test_more_is_said_by_the_last_page() -> None:
+    def answer(query: dict[str, str], body: Any) -> JsonValue:
+        page = int(query["page"])
+        return {"items": [page], "info": {"more": page < 3}}
+
+    block = "{type: page, items: $.items, hasMore: $.info.more}"
+    result, _ = collected(block, answer)
+    assert result.value == {"items": [1, 2, 3], "info": {"more": False}}
+    assert ("x-truncated", "true") not in result.headers
+
+
+def test_a_first_page_without_what_has_more_names_may_be_cut(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def answer(query: dict[str, str], body: Any) -> JsonValue:
+        return {"items": [1], "more": True}
+
+    result, sent = collected("{type: page, items: $.items, hasMore: $.mor}", answer)
+    assert (len(sent), ("x-truncated", "true") in result.headers) == (1, True)
+    assert "has nothing at `$.mor`, so its first page counts as the last" in caplog.text
+
+
+def test_flags_and_totals_may_be_text() -> None:
+    def by_flag(query: dict[str, str], body: Any) -> JsonValue:
+        return {"items": [query["page"]], "more": "true" if query["page"] == "1" else "False"}
+
+    result, sent = collected("{type: page, items: $.items, hasMore: $.more}", by_flag)
+    assert (result.value, len(sent)) == ({"items": ["1", "2"], "more": "False"}, 2)
+
+    def by_total(query: dict[str, str], body: Any) -> JsonValue:
+        return {"items": [query["page"]], "total": "2"}
+
+    result, sent = collected("{type: page, items: $.items, total: $.total}", by_total)
+    assert (result.value, len(sent)) == ({"items": ["1", "2"], "total": "2"}, 2)
+
+
+@pytest.mark.parametrize("member", ["next: $.next, parameter: after", "nextUrl: $.next"])
+def test_what_is_no_token_is_an_error(member: str) -> None:
+    def answer(query: dict[str, str], body: Any) -> JsonValue:
+        return {"items": [1], "next": {"token": "x"}}
+
+    with pytest.raises(RunError, match="holds no token or URL at"):
+        collected(f"{{type: cursor, {member}, items: $.items}}", answer)
+
+
+def test_a_body_that_paging_makes_says_what_it_is() -> None:
+    def answer(query: dict[str, str], body: Any) -> JsonValue:
+        return [body["page"]] if body["page"] < 3 else []
+
+    result, sent = collected("{type: page, in: body}", answer, operation="method: POST")
+    assert result.value == [1, 2]
+    assert {dict(request.headers)["Content-Type"] for request in sent} == {"application/json"}

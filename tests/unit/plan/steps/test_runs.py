@@ -18,7 +18,7 @@ from naftiko.plan.capability import McpAdapterPlan, OperationPlan
 from naftiko.plan.ports import Effect, Result
 from naftiko.plan.run import Question, Run, Suspended
 from naftiko.plan.steps import execution, journal
-from naftiko.values import JsonObject, JsonValue
+from naftiko.values import MISSING, JsonObject, JsonValue
 
 Functions = Mapping[str, Callable[..., object]]
 
@@ -439,3 +439,87 @@ def test_inputs_are_those_that_no_step_provides(tmp_path: Path) -> None:
     assert schema["properties"].keys() == {"first", "k", "who", "limit", "list", "i"}
     assert schema["properties"]["first"] == {"type": "integer"}
     assert schema["required"] == ["first"]
+
+
+def test_steps_tell_by_themselves_how_far_they_are(tmp_path: Path) -> None:
+    counted: list[int] = []
+
+    def count() -> dict[str, int]:
+        counted.append(1)
+        return {"n": len(counted)}
+
+    steps = [
+        {"name": "first", "type": "call", "call": "py.count"},
+        {
+            "name": "poll",
+            "type": "until",
+            "condition": "{{ again.n >= 4 }}",
+            "steps": [{"name": "again", "type": "call", "call": "py.count"}],
+        },
+        {"name": "last", "type": "call", "call": "py.count"},
+    ]
+    operation = load(tmp_path, steps, {"py.count": count})
+    told: list[tuple[float, float | None, str]] = []
+
+    async def tell(done: float, total: float | None, message: str) -> None:
+        told.append((done, total, message))
+
+    asyncio.run(operation.plan.run(Run(inputs={}, progress=tell)))
+
+    values = [done for done, _, _ in told]
+    assert values == sorted(set(values))
+    assert {total for _, total, _ in told} == {3.0}
+    assert [message for done, _, message in told if done.is_integer()] == ["first", "poll", "last"]
+
+
+def test_a_file_that_tells_is_not_told_for(tmp_path: Path) -> None:
+    steps = [
+        {"name": "tell", "type": "progress", "progress": 1, "total": 2, "message": "half"},
+        {"name": "value", "type": "set", "value": 1},
+    ]
+    operation = load(tmp_path, steps, {})
+    told: list[str] = []
+
+    async def tell(done: float, total: float | None, message: str) -> None:
+        told.append(message)
+
+    asyncio.run(operation.plan.run(Run(inputs={}, progress=tell)))
+
+    assert told == ["half"]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_an_answer_is_the_same_whether_or_not_its_caller_is_told(
+    tmp_path: Path, told: bool
+) -> None:
+    steps = [
+        {"name": "all", "type": "set", "value": [{"id": 1}]},
+        {"name": "one", "type": "lookup", "index": "all", "match": "id", "lookupValue": "2"},
+    ]
+    operation = load(tmp_path, steps, {})
+
+    async def tell(done: float, total: float | None, message: str) -> None:
+        """Take it."""
+
+    result = asyncio.run(operation.plan.run(Run(inputs={}, progress=tell if told else None)))
+
+    assert (result.status, result.value) == (204, MISSING)
+
+
+def test_a_step_without_a_name_is_not_taken_for_another(tmp_path: Path) -> None:
+    steps = [
+        {"name": "call-2", "type": "call", "call": "py.echo", "with": {"n": 1}},
+        {"type": "call", "call": "py.echo", "with": {"n": 2}},
+        {"name": "ok", "type": "ask", "message": "Go on?"},
+    ]
+    seen: list[int] = []
+
+    def echo(n: int) -> int:
+        seen.append(n)
+        return n
+
+    operation = load(tmp_path, steps, {"py.echo": echo})
+    caller = Caller({"ok": {"action": "accept", "content": {}}})
+    caller.run(operation)
+
+    assert seen == [1, 2]

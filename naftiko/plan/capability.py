@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from naftiko.errors import Problem
 from naftiko.expressions.jsonpath import Path
 from naftiko.model.capability import Info
 from naftiko.model.parameters import Hints
-from naftiko.plan.content import Content
-from naftiko.plan.content_files import DEFAULT_MAX_BYTES
-from naftiko.plan.forward import ForwardPlan
 from naftiko.plan.inputs import InputTable
 from naftiko.plan.masking import Masker
 from naftiko.plan.ports import ClientAdapter, Effect, Plan
+from naftiko.plan.run import DEFAULT_MAX_BYTES
 from naftiko.source import Location
 from naftiko.values import JsonObject, JsonSchema
 
+if TYPE_CHECKING:
+    from naftiko.plan.content import Content
+    from naftiko.plan.forward import ForwardPlan
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OperationPlan:
     """One route or tool: its inputs, what runs, what comes out.
 
@@ -41,7 +43,7 @@ class OperationPlan:
     content: Content | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RestOperationPlan:
     """An operation under its method. `documented` are its answers by status, for OpenAPI."""
 
@@ -50,7 +52,7 @@ class RestOperationPlan:
     documented: Mapping[str, JsonObject] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RoutePlan:
     """A path with `{name}` variables and its operations, one for each method.
 
@@ -65,7 +67,7 @@ class RoutePlan:
     forward: ForwardPlan | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ServerAuth:
     """How an adapter asks callers who they are.
 
@@ -83,7 +85,7 @@ class ServerAuth:
         return f"ServerAuth({self.type_}, ***)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CorsPlan:
     """Which pages of other origins may call an adapter. `origins` may be ("*",)."""
 
@@ -95,7 +97,7 @@ class CorsPlan:
     max_age_s: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RestAdapterPlan:
     """An `exposes: rest` entry."""
 
@@ -110,7 +112,7 @@ class RestAdapterPlan:
     cors: CorsPlan | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CompletionPlan:
     """What may be typed for one argument: `values`, or what `items` finds in a call's answer.
 
@@ -122,7 +124,7 @@ class CompletionPlan:
     items: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FilesPlan:
     """A file, or a folder whose files are resources of their own."""
 
@@ -131,7 +133,7 @@ class FilesPlan:
     max_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ResourcePlan:
     """One resource or resource template: files, or an operation over the URI's variables.
 
@@ -156,7 +158,7 @@ class ResourcePlan:
     completions: Mapping[str, CompletionPlan] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PromptArgumentPlan:
     """An argument as it is listed."""
 
@@ -166,7 +168,7 @@ class PromptArgumentPlan:
     required: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PromptPlan:
     """One prompt: `messages` over the arguments and, where `operation` runs first, its result.
 
@@ -184,7 +186,7 @@ class PromptPlan:
     completions: Mapping[str, CompletionPlan] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class McpServing:
     """How an MCP adapter serves its lists and streams.
 
@@ -201,7 +203,7 @@ class McpServing:
     close_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class McpAdapterPlan:
     """An `exposes: mcp` entry. `transport` is http or stdio; `port` is None for stdio."""
 
@@ -219,7 +221,7 @@ class McpAdapterPlan:
     cors: CorsPlan | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SkillPlan:
     """One skill. `details` is what its page answers; `folder` holds its files."""
 
@@ -232,7 +234,7 @@ class SkillPlan:
     location: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SkillAdapterPlan:
     """An `exposes: skill` entry: files and a catalogue, by the skill's name."""
 
@@ -249,7 +251,7 @@ class SkillAdapterPlan:
 AdapterPlan: TypeAlias = RestAdapterPlan | McpAdapterPlan | SkillAdapterPlan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Disabled:
     """A route or tool that is not served, and the problem that says why."""
 
@@ -258,7 +260,7 @@ class Disabled:
     problem: Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CapabilityPlan:
     """Everything that is served, and what was left out."""
 

@@ -19,7 +19,6 @@ from naftiko.plan.mcp_compiler import McpCompiler
 from naftiko.plan.operations import OperationCompiler
 from naftiko.plan.rest_compiler import RestCompiler
 from naftiko.plan.settings import AdapterSettings
-from naftiko.plan.skill_compiler import SkillCompiler
 from naftiko.plan.templates import PlanTemplates
 from naftiko.source import Location
 
@@ -45,12 +44,6 @@ class CapabilityCompiler:
         )
         rest = RestCompiler(operations=self.operations, settings=settings, problems=self.problems)
         mcp = McpCompiler(operations=self.operations, settings=settings, problems=self.problems)
-        skill = SkillCompiler(
-            exposes=self.exposes,
-            settings=settings,
-            problems=self.problems,
-            workspace_root=self.operations.clients.context.workspace_root,
-        )
         for exposes in self.exposes:
             if isinstance(exposes, UnknownExposes):
                 self._unknown(exposes)
@@ -63,7 +56,7 @@ class CapabilityCompiler:
                 case ExposesMcp():
                     adapters.append(mcp.compile(exposes))
                 case ExposesSkill():
-                    adapters.append(skill.compile(exposes))
+                    adapters.append(self._skill(exposes, settings))
         self._check_ports(adapters)
         return CapabilityPlan(
             path=self.capability.document.path,
@@ -73,6 +66,17 @@ class CapabilityCompiler:
             masker=self.masker,
             disabled=tuple(self.operations.disabled),
         )
+
+    def _skill(self, exposes: ExposesSkill, settings: AdapterSettings) -> AdapterPlan:
+        from naftiko.plan.skill_compiler import SkillCompiler
+
+        compiler = SkillCompiler(
+            exposes=self.exposes,
+            settings=settings,
+            problems=self.problems,
+            workspace_root=self.operations.clients.context.workspace_root,
+        )
+        return compiler.compile(exposes)
 
     def _is_new_namespace(self, exposes: Exposes, seen: dict[str, Location]) -> bool:
         if not exposes.namespace:

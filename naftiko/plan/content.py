@@ -19,7 +19,8 @@ from naftiko.errors import ShapingError, did_you_mean
 from naftiko.expressions.jsonpath import Path, compile_path
 from naftiko.expressions.text import json_text, value_text
 from naftiko.plan.clients import leave_out
-from naftiko.plan.content_files import DEFAULT_MAX_BYTES, Files, media_type_of
+from naftiko.plan.content_files import Files, media_type_of
+from naftiko.plan.run import DEFAULT_MAX_BYTES
 from naftiko.plan.values import ConstantValue, ValueTemplate
 from naftiko.values import MISSING, JsonObject, JsonValue, Missing
 
@@ -177,7 +178,7 @@ class Content:
         return [block for block in rendered if block is not None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ContentCompiler:
     """Compiles content blocks. `text` compiles the text of a scalar, `value` any node."""
 

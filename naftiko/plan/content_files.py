@@ -20,8 +20,6 @@ from naftiko.errors import did_you_mean
 from naftiko.plan.clients import leave_out
 from naftiko.resolve.files import UnderRoot, bind_path
 
-DEFAULT_MAX_BYTES = 10 * 1024 * 1024
-"""Largest file or binary answer, unless `maxBinarySize` says otherwise."""
 MAX_FILES = 10_000
 """Files of one folder that are listed."""
 MAX_SEEN = 5 * MAX_FILES

@@ -22,15 +22,15 @@ from naftiko.plan.capability import (
     ResourcePlan,
 )
 from naftiko.plan.clients import LeftOut
-from naftiko.plan.content import ContentCompiler
-from naftiko.plan.content_files import DEFAULT_MAX_BYTES, Files
-from naftiko.plan.given import GivenPlan, declares_nothing_to_run, given_operation
 from naftiko.plan.operations import OperationCompiler, Setting
+from naftiko.plan.run import DEFAULT_MAX_BYTES
 from naftiko.plan.settings import AdapterSettings
 from naftiko.source import Location
 
 if TYPE_CHECKING:
     from naftiko.plan.completions import CompletionCompiler
+    from naftiko.plan.content import ContentCompiler
+    from naftiko.plan.content_files import Files
 
 MAX_BINARY_BYTES = 256 * 1024 * 1024
 """More than this is not held in memory, whatever the file says."""
@@ -64,7 +64,6 @@ class McpCompiler:
         """Compile an adapter."""
         stdio = exposes.transport == "stdio"
         options = self._serving(exposes.options)
-        files = Files(self.operations.clients.context.workspace_root)
         return McpAdapterPlan(
             namespace=exposes.namespace,
             transport="stdio" if stdio else "http",
@@ -72,24 +71,34 @@ class McpCompiler:
             port=None if stdio else self.settings.port(exposes.port, "mcp", exposes.location),
             description=exposes.description,
             auth=self.settings.auth(exposes.authentication),
-            tools=tuple(self._tools(exposes, files, options)),
-            resources=tuple(self._resources(exposes, files, options)),
-            prompts=tuple(self._prompts(exposes, files, options)),
+            tools=tuple(self._tools(exposes, options)),
+            resources=tuple(self._resources(exposes, options)),
+            prompts=tuple(self._prompts(exposes, options)),
             options=options,
             location=exposes.location,
             cors=self.settings.cors(exposes.cors),
         )
 
-    def _tools(
-        self, exposes: ExposesMcp, files: Files, options: McpServing
-    ) -> Iterable[OperationPlan]:
-        taken: dict[str, Location] = {}
-        contents = ContentCompiler(
-            value=self.operations.templates.value, files=files, max_bytes=options.max_bytes
+    def _files(self) -> Files:
+        from naftiko.plan.content_files import Files
+
+        return Files(self.operations.clients.context.workspace_root)
+
+    def _contents(self, options: McpServing) -> ContentCompiler:
+        # Most files give no content of their own, and the import costs.
+        from naftiko.plan.content import ContentCompiler
+
+        return ContentCompiler(
+            value=self.operations.templates.value,
+            files=self._files(),
+            max_bytes=options.max_bytes,
         )
 
+    def _tools(self, exposes: ExposesMcp, options: McpServing) -> Iterable[OperationPlan]:
+        taken: dict[str, Location] = {}
+
         def compile_tool(tool: ExposedOperation) -> OperationPlan | None:
-            return self._tool(exposes, tool, contents)
+            return self._tool(exposes, tool, options)
 
         for tool in exposes.tools:
             if self._is_new(taken, "tool", tool.name, tool.location):
@@ -98,11 +107,13 @@ class McpCompiler:
                     yield plan
 
     def _tool(
-        self, exposes: ExposesMcp, tool: ExposedOperation, contents: ContentCompiler
+        self, exposes: ExposesMcp, tool: ExposedOperation, options: McpServing
     ) -> OperationPlan | None:
         if tool.content is None:
             return self.operations.compile(tool, Setting(exposes.namespace))
-        content = contents.compile(tool.content)
+        from naftiko.plan.given import GivenPlan, declares_nothing_to_run, given_operation
+
+        content = self._contents(options).compile(tool.content)
         if declares_nothing_to_run(tool):
             return given_operation(
                 tool, tool.input_parameters or (), GivenPlan(), self.operations, content
@@ -110,21 +121,17 @@ class McpCompiler:
         plan = self.operations.compile(tool, Setting(exposes.namespace))
         return replace(plan, content=content) if plan is not None else None
 
-    def _resources(
-        self, exposes: ExposesMcp, files: Files, options: McpServing
-    ) -> Iterator[ResourcePlan]:
+    def _resources(self, exposes: ExposesMcp, options: McpServing) -> Iterator[ResourcePlan]:
         if not exposes.resources:
             return  # most files have none, and the import costs
         from naftiko.plan.resources import ResourceCompiler
 
-        contents = ContentCompiler(
-            value=self.operations.templates.value, files=files, max_bytes=options.max_bytes
-        )
+        contents = self._contents(options)
         compiler = ResourceCompiler(
             adapter=exposes.namespace,
             operations=self.operations,
             completions=self._completions(exposes),
-            files=files,
+            files=self._files(),
             problems=self.problems,
             max_bytes=options.max_bytes,
         )
@@ -142,9 +149,7 @@ class McpCompiler:
             if self._is_new(uris, "resource with the URI", plan.uri, plan.location):
                 yield plan
 
-    def _prompts(
-        self, exposes: ExposesMcp, files: Files, options: McpServing
-    ) -> Iterator[PromptPlan]:
+    def _prompts(self, exposes: ExposesMcp, options: McpServing) -> Iterator[PromptPlan]:
         if not exposes.prompts:
             return
         from naftiko.plan.prompts import PromptCompiler
@@ -153,7 +158,7 @@ class McpCompiler:
             adapter=exposes.namespace,
             operations=self.operations,
             completions=self._completions(exposes),
-            files=files,
+            files=self._files(),
             problems=self.problems,
             max_bytes=options.max_bytes,
         )

@@ -32,7 +32,6 @@ from naftiko.plan.ports import (
     Plan,
     SuppliesArguments,
 )
-from naftiko.plan.response import compile_response
 from naftiko.plan.schema_bounds import refuse_explosion
 from naftiko.plan.shaping import compile_shaper
 from naftiko.plan.templates import PlanTemplates, input_references, unbound
@@ -86,6 +85,8 @@ class OperationCompiler:
         try:
             called = self._called(operation, setting)
             if operation.response is not None and setting.place.method is not None:
+                from naftiko.plan.response import compile_response
+
                 plan = compile_response(operation.response, called.plan, self.templates)
                 called = replace(called, plan=plan)
         except ExpressionError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from naftiko.errors import Problems, Severity, did_you_mean
@@ -18,11 +19,13 @@ from naftiko.plan.capability import (
     RoutePlan,
 )
 from naftiko.plan.clients import LeftOut
-from naftiko.plan.forward import ForwardPlan, compile_forward
 from naftiko.plan.infer import PATH_VARIABLE, Place
 from naftiko.plan.operations import OperationCompiler, Setting
 from naftiko.plan.settings import AdapterSettings
 from naftiko.source import Location
+
+if TYPE_CHECKING:
+    from naftiko.plan.forward import ForwardPlan
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -104,6 +107,8 @@ class RestCompiler:
         config = resource.forward
         if config is None:
             return None
+        from naftiko.plan.forward import compile_forward
+
         name = resource.name or "forward"
         try:
             return compile_forward(

@@ -23,6 +23,9 @@ def new_request_id() -> str:
     return f"{_PREFIX}{next(_NUMBERS) & 0xFFFFFFFF:08x}"
 
 
+DEFAULT_MAX_BYTES = 10 * 1024 * 1024
+"""The most that a binary answer or a file shown as content holds, where the file does not say."""
+
 Progress: TypeAlias = Callable[[float, float | None, str], Awaitable[None]]
 """Tells the caller: done, total (None if unknown), message."""
 Log: TypeAlias = Callable[[str, JsonValue, str], Awaitable[None]]

@@ -9,7 +9,7 @@ from naftiko.model.parameters import Hints
 from naftiko.source import Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Semantics:
     """What a function does to its surroundings; None where the file does not say."""
 
@@ -32,7 +32,7 @@ class Semantics:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Function:
     """One function (naftiko) or flow (ikanos): an operation, and what it does."""
 
@@ -50,7 +50,7 @@ class Function:
         return self.operation.location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Aggregate:
     """Functions of one subject. `written_as` is its namespace before an import renamed it.
 

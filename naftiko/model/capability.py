@@ -12,7 +12,7 @@ from naftiko.model.exposes import Exposes
 from naftiko.source import Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Stakeholder:
     """Who has to do with a capability: {role: owner, fullName: Ann Example, email: ...}."""
 
@@ -21,7 +21,7 @@ class Stakeholder:
     email: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Info:
     """What a capability says about itself. `label` is `display` in the ikanos generation.
 
@@ -37,7 +37,7 @@ class Info:
     stakeholders: tuple[Stakeholder, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Capability:
     """One capability file: what it binds, consumes and exposes, in the file's own order.
 

@@ -10,7 +10,7 @@ from naftiko.model.parameters import InputParameter, OutputParameter
 from naftiko.source import Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Authentication:
     """How a call proves who it is, or how a server asks for that.
 
@@ -27,7 +27,7 @@ class Authentication:
         return node if isinstance(node, Scalar) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Body:
     """A request body: `type_` is json, text, form...; `data` is the template, None if not given.
 
@@ -43,7 +43,7 @@ class Body:
     type_location: Location | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ConsumedHttpOperation:
     """One operation of an HTTP API. `path` given here replaces the resource's path."""
 
@@ -66,7 +66,7 @@ class ConsumedHttpOperation:
     paginate: Node | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ConsumedHttpResource:
     """A path and its operations."""
 
@@ -79,7 +79,7 @@ class ConsumedHttpResource:
     resilience: Mapping | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ConsumesHttp:
     """An HTTP API. `timeout` is text such as `10s`, or a number of seconds.
 
@@ -98,7 +98,7 @@ class ConsumesHttp:
     tls: Mapping | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Paginate:
     """How pages are followed: up to `limit` items in all, or not at all."""
 
@@ -107,7 +107,7 @@ class Paginate:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ConsumedAwsOperation:
     """A named use of an API operation: renamed, restricted, with parameters preset.
 
@@ -129,7 +129,7 @@ class ConsumedAwsOperation:
     resilience: Mapping | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ConsumesAws:
     """An AWS service, by its botocore name (`stepfunctions`).
 
@@ -152,7 +152,7 @@ class ConsumesAws:
     resilience: Mapping | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Import:
     """An entry of any section that stands in another file.
 
@@ -168,7 +168,7 @@ class Import:
     whole_file: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class UnknownConsumes:
     """An entry of a type no adapter serves; calls to it are reported, the rest goes on."""
 

@@ -14,7 +14,7 @@ from naftiko.model.steps import OutputMapping, Step
 from naftiko.source import Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ExposedOperation:
     """What a route and a tool share: a name, inputs, what is called, what comes out.
 
@@ -48,7 +48,7 @@ class ExposedOperation:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class RestOperation:
     """An operation under an HTTP method."""
 
@@ -56,7 +56,7 @@ class RestOperation:
     operation: ExposedOperation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ForwardConfig:
     """Where requests go that no operation of a resource answers. Spec: `forward`."""
 
@@ -65,7 +65,7 @@ class ForwardConfig:
     location: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class RestResource:
     """A path and its operations; `forward` takes what none of them does."""
 
@@ -78,7 +78,7 @@ class RestResource:
     forward: ForwardConfig | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ExposesRest:
     """REST routes on a port. `cors` is this engine's own."""
 
@@ -94,7 +94,7 @@ class ExposesRest:
     cors: Mapping | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ExposesMcp:
     """MCP tools, resources and prompts over Streamable HTTP on a port, or over stdio."""
 
@@ -112,7 +112,7 @@ class ExposesMcp:
     cors: Mapping | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class UnknownExposes:
     """An entry of a type no adapter serves; reported, the rest goes on."""
 

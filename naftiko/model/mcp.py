@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from naftiko.model.exposes import ExposedOperation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Completion:
     """What may be typed for the argument `name`: a list of values, or a call that finds them."""
 
@@ -20,7 +20,7 @@ class Completion:
     node: Node
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class McpResource:
     """Something to read: files (`file`), a value in the file itself, or what an operation gives.
 
@@ -43,7 +43,7 @@ class McpResource:
     completions: tuple[Completion, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class McpPromptArgument:
     """A value that fills a prompt. It is required unless the file says otherwise."""
 
@@ -56,7 +56,7 @@ class McpPromptArgument:
     completion: Completion | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class McpPrompt:
     """Messages for people to start from.
 
@@ -70,7 +70,7 @@ class McpPrompt:
     file: Scalar | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class McpOptions:
     """How an MCP adapter serves its lists and streams; None where the file does not say."""
 

@@ -9,7 +9,7 @@ from naftiko.model.consumes import Authentication
 from naftiko.source import Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class SkillTool:
     """A tool of a skill: `action` of the server `source`, or the file `instruction`."""
 
@@ -22,7 +22,7 @@ class SkillTool:
     instruction: Scalar | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Skill:
     """A skill. `folder` is its `location`; flags are None where the file does not say."""
 
@@ -40,7 +40,7 @@ class Skill:
     tools: tuple[SkillTool, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ExposesSkill:
     """A catalogue of skills on a port."""
 

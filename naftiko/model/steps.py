@@ -9,7 +9,7 @@ from naftiko.model.fields import Fields
 from naftiko.source import Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Step:
     """One step: `fields` holds its members as written, which its kind reads.
 
@@ -23,7 +23,7 @@ class Step:
     location: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class OutputMapping:
     """One entry of `mappings`: `value` (JSONPath or template) goes to `target` (dots nest)."""
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MAX_LISTED = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Body:
     """What the compiler made of a function: its plan, and what that means for those who call it."""
 
@@ -41,7 +41,7 @@ class Body:
     description: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class FunctionOperation:
     """A function as a `ClientOperation`."""
 
@@ -107,7 +107,7 @@ class FunctionOperation:
         return replace(result, media_type=declared.text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ReferredPlan:
     """Runs what a `ref` names. `call` passes the inputs on to the function."""
 

@@ -28,7 +28,7 @@ _MEDIA_TYPE = re.compile(
 _STATUS = re.compile(r"[1-5][0-9X]{2}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class DeclaredAnswers:
     """What the file says of an operation's answers.
 
@@ -51,7 +51,7 @@ class DeclaredAnswers:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class BinaryPlan:
     """A plan whose bytes have a declared media type and status."""
 

@@ -14,7 +14,7 @@ from naftiko.plan.values import ValueTemplate
 from naftiko.values import MISSING, JsonObject, JsonValue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Argument:
     """One entry of `with`, compiled: what is passed under `name`."""
 
@@ -23,7 +23,7 @@ class Argument:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class CallPlan:
     """Calls one consumed operation.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from naftiko.plan.forward import ForwardPlan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class OperationPlan:
     """One route or tool: its inputs, what runs, what comes out.
 
@@ -43,7 +43,7 @@ class OperationPlan:
     content: Content | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class RestOperationPlan:
     """An operation under its method. `documented` are its answers by status, for OpenAPI."""
 
@@ -52,7 +52,7 @@ class RestOperationPlan:
     documented: Mapping[str, JsonObject] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class RoutePlan:
     """A path with `{name}` variables and its operations, one for each method.
 
@@ -67,7 +67,7 @@ class RoutePlan:
     forward: ForwardPlan | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ServerAuth:
     """How an adapter asks callers who they are.
 
@@ -85,7 +85,7 @@ class ServerAuth:
         return f"ServerAuth({self.type_}, ***)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class CorsPlan:
     """Which pages of other origins may call an adapter. `origins` may be ("*",)."""
 
@@ -97,7 +97,7 @@ class CorsPlan:
     max_age_s: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class RestAdapterPlan:
     """An `exposes: rest` entry."""
 
@@ -112,7 +112,7 @@ class RestAdapterPlan:
     cors: CorsPlan | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class CompletionPlan:
     """What may be typed for one argument: `values`, or what `items` finds in a call's answer.
 
@@ -124,7 +124,7 @@ class CompletionPlan:
     items: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class FilesPlan:
     """A file, or a folder whose files are resources of their own."""
 
@@ -133,7 +133,7 @@ class FilesPlan:
     max_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ResourcePlan:
     """One resource or resource template: files, or an operation over the URI's variables.
 
@@ -158,7 +158,7 @@ class ResourcePlan:
     completions: Mapping[str, CompletionPlan] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PromptArgumentPlan:
     """An argument as it is listed."""
 
@@ -168,7 +168,7 @@ class PromptArgumentPlan:
     required: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PromptPlan:
     """One prompt: `messages` over the arguments and, where `operation` runs first, its result.
 
@@ -186,7 +186,7 @@ class PromptPlan:
     completions: Mapping[str, CompletionPlan] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class McpServing:
     """How an MCP adapter serves its lists and streams.
 
@@ -203,7 +203,7 @@ class McpServing:
     close_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class McpAdapterPlan:
     """An `exposes: mcp` entry. `transport` is http or stdio; `port` is None for stdio."""
 
@@ -221,7 +221,7 @@ class McpAdapterPlan:
     cors: CorsPlan | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class SkillPlan:
     """One skill. `details` is what its page answers; `folder` holds its files."""
 
@@ -234,7 +234,7 @@ class SkillPlan:
     location: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class SkillAdapterPlan:
     """An `exposes: skill` entry: files and a catalogue, by the skill's name."""
 
@@ -251,7 +251,7 @@ class SkillAdapterPlan:
 AdapterPlan: TypeAlias = RestAdapterPlan | McpAdapterPlan | SkillAdapterPlan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Disabled:
     """A route or tool that is not served, and the problem that says why."""
 
@@ -260,7 +260,7 @@ class Disabled:
     problem: Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class CapabilityPlan:
     """Everything that is served, and what was left out."""
 

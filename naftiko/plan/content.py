@@ -178,7 +178,7 @@ class Content:
         return [block for block in rendered if block is not None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ContentCompiler:
     """Compiles content blocks. `text` compiles the text of a scalar, `value` any node."""
 

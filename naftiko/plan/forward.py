@@ -46,7 +46,7 @@ _DECODINGS = 3
 """How often a path is decoded to look for `..` in it: some servers decode twice."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ForwardPlan:
     """Where requests go that no operation of the route answers.
 

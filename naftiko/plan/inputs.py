@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})
 _BOOLEANS: dict[str, bool] = {"true": True, "false": False, "1": True, "0": False}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Input:
     """One input. `sources` are the places a REST request is searched, in order.
 

@@ -64,7 +64,7 @@ class MockArray:
 MockNode: TypeAlias = MockLeaf | MockObject | MockArray
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class MockPlan:
     """Answers with an object keyed by output name; 204 over REST when there is nothing to show."""
 

@@ -77,7 +77,7 @@ class FromTemplate:
 Source: TypeAlias = FromPath | FromTemplate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ResponsePlan:
     """A plan whose good answers get the status and headers that the file maps.
 

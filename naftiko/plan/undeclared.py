@@ -21,7 +21,7 @@ from naftiko.source import Anchor, Location
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Situation:
     """An exposed operation, what it calls, and what its `with` passes."""
 

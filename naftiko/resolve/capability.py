@@ -18,7 +18,7 @@ from naftiko.resolve.imports import resolve_imports
 from naftiko.resolve.providers import Surroundings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ResolvedCapability:
     """A capability with everything it refers to at hand. `documents` are the imported files.
 

@@ -55,7 +55,7 @@ class Imported:
     written: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class _Brought:
     """A file of which an adapter or an aggregate was imported, and how it was reached."""
 

@@ -24,7 +24,7 @@ Entry: TypeAlias = Consumes | Exposes | Aggregate | Bind
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Section:
     """One section. `without` says what a missing file means, `twice` what a repeated namespace.
 

@@ -39,7 +39,7 @@ class ScriptFault(Exception):  # noqa: N818  # turned into a RunError or a Probl
         self.column = column
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Job:
     """One thing to run. `files` are (name, text); `context` is JSON; `aliases` (variable, key).
 

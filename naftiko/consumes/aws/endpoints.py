@@ -20,7 +20,7 @@ class EndpointError(Exception):
     """No endpoint for these settings; the text says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Endpoint:
     """Where a call goes, and what it is signed for. `url` has no slash at its end."""
 
@@ -61,7 +61,7 @@ class Endpoint:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class EndpointResolver:
     """Finds the endpoint of a service's calls; `url` is a configured one, which ends the search."""
 

@@ -82,7 +82,7 @@ UNKNOWN_OUTCOME = "it may have been done nevertheless: look before you call agai
 _ACTION = re.compile(r"perform:? (?P<action>[a-z0-9-]+:[A-Za-z*]+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Fault:
     """A refusal: `code` is AWS's, such as ExecutionDoesNotExist; `date` is when it was sent."""
 
@@ -101,7 +101,7 @@ class Fault:
         return self.status in TRANSIENT_STATUSES or self.code in TRANSIENT_CODES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Called:
     """Who is speaking, for messages: `step-functions.describe-execution`, and the API's names."""
 

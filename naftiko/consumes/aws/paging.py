@@ -21,7 +21,7 @@ MAX_PAGES = 1000
 Get = Callable[["JsonObject"], "JsonValue"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Pager:
     """How one operation pages.
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from naftiko.values import JsonObject, JsonValue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Adjustments:
     """How a file adjusts an operation. `paginate` False turns pages off.
 

@@ -24,7 +24,7 @@ NOWHERE = "http://127.0.0.1:1"
 """Where calls go in a sandbox that is not there: they must fail rather than reach an account."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class AwsSettings:
     """What an entry says itself; None where it does not. `retries` counts those after the first.
 

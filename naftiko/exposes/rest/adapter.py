@@ -48,7 +48,7 @@ MAX_HINTED_PATH = 200
 """A longer path is not compared with the routes for a hint: that takes quadratic time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class RestOptions:
     """Limits of a REST adapter. `request_deadline_s` bounds a run; None leaves it to the calls."""
 
@@ -77,7 +77,7 @@ def rest_app(
     return AuthMiddleware(app, plan.auth, realm=plan.namespace, masker=masker)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class _Endpoint:
     """An operation under one method and path."""
 
@@ -85,7 +85,7 @@ class _Endpoint:
     reader: InputReader
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class _Leaf:
     """What a path leads to: an endpoint for each method, and where the other methods go."""
 

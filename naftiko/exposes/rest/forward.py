@@ -50,7 +50,7 @@ _ALWAYS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Forwarding:
     """A plan under one route. `foreign_query` are query parameters that are not passed on."""
 

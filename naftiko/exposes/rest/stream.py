@@ -33,7 +33,7 @@ LINES = b"application/x-ndjson"
 _QUALITY = re.compile(rb";\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class StreamAnswer:
     """An answer that begins before it is whole. `as_lines` is newline-delimited JSON."""
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
+from naftiko.consumes.exchange.request import BODY_METHODS, OF_THE_CONNECTION
 from naftiko.consumes.transport_errors import (
     BadResponseError,
     ConnectError,
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
 
 ALWAYS_DIRECT = "localhost,127.0.0.0/8,::1"
 """Loopback is never reached through a proxy: the proxy's loopback is another machine's."""
-_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _EMPTY_BODY = ("Content-Length", "0")
 _LONG = timedelta(hours=24)
-_OF_THE_CONNECTION = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
 async def send_proxied(
@@ -58,7 +57,7 @@ async def send_proxied(
         builder = client.request(method, url).timeout(_duration(timeout_s))
         if body:
             builder = builder.body_bytes(body)
-        elif method in _BODY_METHODS:
+        elif method in BODY_METHODS:
             headers = [*headers, _EMPTY_BODY]
         request = builder.headers(headers).build_streamed()
     except (ValueError, TypeError) as error:
@@ -99,7 +98,7 @@ async def stream_proxied(
     """
     from pyreqwest.exceptions import PyreqwestError
 
-    headers = [item for item in headers if item[0].lower() not in _OF_THE_CONNECTION]
+    headers = [item for item in headers if item[0].lower() not in OF_THE_CONNECTION]
     given = {name.lower() for name, _ in headers}
     upload = None if body is None or isinstance(body, bytes) else _Upload(body, length)
     sent = [*headers, *([] if "accept-encoding" in given else [("Accept-Encoding", "identity")])]

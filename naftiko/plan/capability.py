@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from naftiko.errors import Problem
 from naftiko.expressions.jsonpath import Path
@@ -198,7 +198,7 @@ class McpServing:
     max_bytes: int = DEFAULT_MAX_BYTES
     page_size: int = 1000
     ttl_ms: int | None = None
-    cache_scope: str | None = None
+    cache_scope: Literal["public", "private"] | None = None
     retry_ms: int | None = None
     close_after_s: float | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from naftiko.document.nodes import Mapping, Node, Scalar
 from naftiko.errors import Problems, Severity
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MAX_BINARY_BYTES = 256 * 1024 * 1024
 """More than this is not held in memory, whatever the file says."""
 MAX_PAGE_SIZE = 10_000
+SCOPES: dict[str, Literal["public", "private"]] = {"public": "public", "private": "private"}
 DEFAULT_RETRY_S = 1.0
 
 Planned = TypeVar("Planned")
@@ -230,7 +231,7 @@ class McpCompiler:
             max_bytes=min(max_bytes or DEFAULT_MAX_BYTES, MAX_BINARY_BYTES),
             page_size=min(self._whole(options.page_size, "page-size") or 1000, MAX_PAGE_SIZE),
             ttl_ms=self._whole(options.ttl_ms, "ttl"),
-            cache_scope=scope if scope in ("public", "private") else None,
+            cache_scope=SCOPES.get(scope or ""),
             retry_ms=retry_ms,
             close_after_s=close_after_s,
         )

@@ -24,8 +24,8 @@ _METHOD = re.compile(r"[A-Z-]{1,32}")
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+")
 _READ_IN_TWO_WAYS = re.compile("[\u00df\u03c2\u200c\u200d]")
 """Letters of a host that IDNA 2003, which Python has, and IDNA 2008 spell as different hosts."""
-_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
-_OF_THE_CONNECTION = frozenset({"content-length", "transfer-encoding", "connection"})
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+OF_THE_CONNECTION = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
 class Origin(NamedTuple):
@@ -107,7 +107,7 @@ def request_head(
     }
     for name, value in headers:
         lower = name.lower()
-        if lower in _OF_THE_CONNECTION:
+        if lower in OF_THE_CONNECTION:
             continue
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise InvalidRequestError(address, f"the header `{name[:80]!r}` is none")
@@ -116,7 +116,7 @@ def request_head(
         lines.append(f"{name}: {value}")
     lines += [f"{name}: {value}" for name, value in own.items()]
     if body is None or length == 0:
-        if method in _BODY_METHODS:
+        if method in BODY_METHODS:
             lines.append("content-length: 0")
     elif length is None:
         lines.append("transfer-encoding: chunked")

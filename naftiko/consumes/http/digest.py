@@ -72,7 +72,7 @@ class Digest:
             if challenge is not None:
                 headers = [(_CHALLENGE, challenge)]
                 answered = flow.send(httpx.Response(401, headers=headers, request=asked))
-        except NotImplementedError:
+        except NotImplementedError:  # httpx knows `qop=auth` only
             raise _unsupported("`qop=auth-int` alone") from None
         except (httpx.ProtocolError, ValueError, StopIteration):
             raise _unsupported("a challenge that is not well formed") from None

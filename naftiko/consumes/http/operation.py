@@ -7,11 +7,11 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
-from urllib.parse import urljoin, urlsplit
 
 from naftiko.consumes.http.answers import Answer, BinaryAnswer
 from naftiko.consumes.http.authenticator import Authenticator
 from naftiko.consumes.http.faults import run_error, settings_error
+from naftiko.consumes.http.origins import same_origin_url
 from naftiko.consumes.http.request import HttpRequest, RequestPlan
 from naftiko.consumes.http.response import read_response
 from naftiko.consumes.transport import (
@@ -32,7 +32,6 @@ MAX_REDIRECTS = 5
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 EFFECTS = {
     "GET": Effect.READ,
@@ -195,18 +194,7 @@ def _target(url: str, response: HttpResponse) -> str | None:
     location = response.headers.get("location")
     if response.status not in _REDIRECTS or not location:
         return None
-    try:
-        target = urljoin(url, location)
-        stays = _origin(url) == _origin(target) and "@" not in urlsplit(target).netloc
-    except ValueError:
-        return None
-    return target if stays else None
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    return scheme, (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS.get(scheme)
+    return same_origin_url(url, location)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

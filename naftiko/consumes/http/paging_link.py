@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import parse_qsl, quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 MAX_LINK_CHARS = 16_384
-MAX_URL_CHARS = 8_192
 _TARGET = re.compile(r"\s*<([^>]*)>")
 _PARAMETER = re.compile(
     r"""\s*;\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?"""
 )
-_PORTS = {"http": 80, "https": 443}
 
 
 def next_link(headers: Mapping[str, str]) -> str | None:
@@ -50,29 +48,6 @@ def _links(value: str) -> Iterator[tuple[str, dict[str, str]]]:
         if comma < 0:
             return
         at = comma + 1
-
-
-def same_origin_url(url: str, target: str) -> str | None:
-    """Return `target` as a whole URL, None where it leaves the origin of `url` or is no URL.
-
-    So nothing that is sent with each page, such as a token, gets to another host.
-    """
-    if len(target) > MAX_URL_CHARS:
-        return None
-    try:
-        whole = urljoin(url, target)
-        parts = urlsplit(whole)
-        if _origin(whole) != _origin(url) or "@" in parts.netloc:
-            return None
-    except ValueError:
-        return None
-    return urlunsplit(parts._replace(fragment=""))
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    return scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(scheme)
 
 
 def with_query(url: str, name: str, value: str) -> str:

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
-from naftiko.consumes.http.paging_link import next_link, same_origin_url, with_query
+from naftiko.consumes.http.origins import same_origin_url
+from naftiko.consumes.http.paging_link import next_link, with_query
 from naftiko.consumes.http.paging_rules import replaced
 from naftiko.errors import ConsumedError, ShapingError
 from naftiko.values import MISSING, JsonValue, Missing

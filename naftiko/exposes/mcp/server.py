@@ -175,13 +175,14 @@ def build_server(
 
 def _cache_hints(plan: McpAdapterPlan) -> dict[Any, CacheHint]:
     """Lists may be kept; what is read only where the file says so."""
-    scope: Any = plan.options.cache_scope or ("private" if plan.auth else "public")
+    given = plan.options.cache_scope
+    scope = given or ("private" if plan.auth else "public")
     ttl_ms = plan.options.ttl_ms
     hints: dict[Any, CacheHint] = dict.fromkeys(
         _LISTS, CacheHint(ttl_ms=LIST_TTL_MS if ttl_ms is None else ttl_ms, scope=scope)
     )
     if ttl_ms is not None:
-        read = CacheHint(ttl_ms=ttl_ms, scope=plan.options.cache_scope or "private")  # type: ignore[arg-type]  # public or private
+        read = CacheHint(ttl_ms=ttl_ms, scope=given or "private")
         hints |= {"resources/read": read, "server/discover": read}
     return hints
 

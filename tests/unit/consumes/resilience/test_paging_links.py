@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from naftiko.consumes.http.origins import same_origin_url
 from naftiko.consumes.http.paging_link import (
     next_link,
-    same_origin_url,
     with_missing_query,
     with_query,
 )

@@ -105,4 +105,4 @@ $(VENV)/.dev: $(INPUTS) | $(VENV)/bin/python
 	$(call install,sandbox$(comma)dev,$@ $(VENV)/.run)
 
 $(VENV)/.bench: $(INPUTS) | $(VENV)/bin/python
-	$(call install,sandbox$(comma)dev$(comma)bench,$@ $(VENV)/.dev $(VENV)/.run)
+	$(call install,sandbox$(comma)dev$(comma)compat$(comma)bench,$@ $(VENV)/.dev $(VENV)/.run)

@@ -25,6 +25,9 @@ NAFTIKO = str(Path(sys.executable).with_name("naftiko"))
 CAPABILITY = "capabilities/stepfunctions.yaml"
 REST = "workflow-orchestration-api"
 MCP = "workflow-orchestration-mcp"
+TOOLS_CAPABILITY = "capabilities/stepfunctions-tools.yaml"
+TOOLS = "stepfunctions-tools"
+TOOLS_SKILL = "stepfunctions-tools-skill"
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
@@ -172,9 +175,9 @@ class Server:
         self.stop()
 
 
-def start_upstream() -> Server:
+def start_upstream(*options: str) -> Server:
     """Start the stand-in for AWS, beside the load."""
-    command = [sys.executable, "-m", "benchmarks.upstream"]
+    command = [sys.executable, "-m", "benchmarks.upstream", *options]
     environment = {"PATH": os.environ.get("PATH", os.defpath)}
     return Server(command, environment=environment, listens=["upstream"], tested=False)
 
@@ -184,6 +187,14 @@ def start_naftiko(upstream: Server) -> Server:
     command = [NAFTIKO, "run", CAPABILITY, "--port", f"{REST}=0", "--port", f"{MCP}=0"]
     environment = aws_environment(upstream.ports["upstream"])
     return Server(command, environment=environment, listens=["rest", "mcp"])
+
+
+def start_tools(upstream: Server, **settings: str) -> Server:
+    """Start `naftiko run` on the capability whose tools are discovered, with these settings."""
+    ports = ["--port", f"{TOOLS}=0", "--port", f"{TOOLS_SKILL}=0"]
+    environment = aws_environment(upstream.ports["upstream"]) | settings
+    command = [NAFTIKO, "run", TOOLS_CAPABILITY, *ports]
+    return Server(command, environment=environment, listens=["mcp", "skill"])
 
 
 def start_baseline(name: str, upstream: Server) -> Server:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 ARN = f"arn:aws:states:{REGION}:{ACCOUNT}"
@@ -42,3 +44,45 @@ START_REQUEST = {
 }
 SYNC_REQUEST = {"stateMachineArn": f"{ARN}:stateMachine:hello", "input": {}}
 POLL_REQUEST = {"activityArn": f"{ARN}:activity:approve", "workerName": "worker-1"}
+
+PAGE = 100
+"""State machines that AWS lists at a time where nobody says how many."""
+
+
+def express_machines(count: int) -> list[dict[str, object]]:
+    """Return Express state machines as ListStateMachines has them; tools are made of them."""
+    return [
+        {
+            "creationDate": STARTED_AT + 3601.5 * number,
+            "name": f"order-step-{number:03d}",
+            "stateMachineArn": f"{ARN}:stateMachine:order-step-{number:03d}",
+            "type": "EXPRESS",
+        }
+        for number in range(count)
+    ]
+
+
+def tool_names(count: int) -> list[str]:
+    """Return what the tools of those state machines are called, on both sides."""
+    return [f"order_step_{number:03d}" for number in range(count)]
+
+
+def described(machine: dict[str, object]) -> dict[str, object]:
+    """Return what DescribeStateMachine says of one."""
+    definition = {
+        "Comment": f"What {machine['name']} does with an order, in one sentence.",
+        "StartAt": "Check",
+        "States": {"Check": {"Type": "Pass", "Next": "Done"}, "Done": {"Type": "Succeed"}},
+    }
+    return {
+        **machine,
+        "definition": json.dumps(definition),
+        "description": "A step of the processing of orders.",
+        "loggingConfiguration": {"includeExecutionData": False, "level": "OFF"},
+        "roleArn": f"arn:aws:iam::{ACCOUNT}:role/orders",
+        "status": "ACTIVE",
+        "tracingConfiguration": {"enabled": False},
+    }
+
+
+TOOL_ARGUMENTS = {"parameters": {"order": "A-1", "total": 12, "items": [{"sku": "pen"}]}}

@@ -14,6 +14,7 @@ from naftiko.expressions import ExpressionError
 from naftiko.plan.capability import (
     AdapterPlan,
     CapabilityPlan,
+    ControlAdapterPlan,
     McpAdapterPlan,
     OperationPlan,
     RestAdapterPlan,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from naftiko.consumes.python.adapter import Function
+    from naftiko.exposes.control import States
 
 T = TypeVar("T")
 AdapterT = TypeVar("AdapterT", RestAdapterPlan, McpAdapterPlan, SkillAdapterPlan)
@@ -156,6 +158,10 @@ class Capability:
                     return operation
         return None
 
+    def knows(self, target: str) -> bool:
+        """Tell whether `call` takes this target now; what is discovered may come later."""
+        return self.find_exposed(target) is not None or self._find_consumed(target) is not None
+
     def _find_consumed(self, target: str) -> ClientOperation | None:
         return find_consumed(self._plan, target)
 
@@ -247,6 +253,20 @@ class Capability:
         plan = self._adapter(SkillAdapterPlan, namespace, "skill")
         return with_cors(skill_app(plan, info=self._plan.info, masker=self._plan.masker), plan.cors)
 
+    def control_app(self, states: States | None = None) -> ASGIApp:
+        """Return the control adapter as an ASGI app: health, status, metrics.
+
+        `states` tells which adapters answer; without it they are taken to.
+
+        Raises: StartError where there is none.
+        """
+        from naftiko.exposes.control import control_app
+
+        found = [item for item in self._plan.adapters if isinstance(item, ControlAdapterPlan)]
+        if not found:
+            raise StartError("the capability has no `control` adapter")
+        return control_app(found[0], plan=self._plan, states=states)
+
     def _adapter(self, kind: type[AdapterT], namespace: str | None, word: str) -> AdapterT:
         offered = [adapter for adapter in self._plan.adapters if isinstance(adapter, kind)]
         names = [adapter.namespace for adapter in offered]
@@ -268,19 +288,49 @@ class Capability:
     # ------------------------------------------------------------------ closing
 
     def start(self) -> None:
-        """Start what a capability does by itself, on the running loop: `refresh` of its binds.
+        """Start what a capability does by itself, on the running loop.
+
+        That is `refresh` of its binds, and looking for what adapters `discover`.
 
         `async with` does it, and so does serving. `close` ends it.
         """
         self._refresher.start()
+        for finder in self._plan.discoveries:
+            finder.start()
+
+    @property
+    def discovers(self) -> bool:
+        """Whether adapters look for entries while they serve."""
+        return bool(self._plan.discoveries)
+
+    async def discovered(self, seconds: float | None = None) -> bool:
+        """Wait for the first set of everything that adapters `discover`; tell whether it is there.
+
+        It waits as long as the file says (`wait`), or so many seconds at most.
+        """
+        waiting = [finder.first(seconds) for finder in self._plan.discoveries]
+        return all(await asyncio.gather(*waiting))
+
+    async def discover(self) -> None:
+        """Look for everything that adapters `discover` once, now.
+
+        Raises: RunError where a list cannot be had; the others are there then.
+        """
+        looking = [finder.refresh() for finder in self._plan.discoveries]
+        for failure in await asyncio.gather(*looking, return_exceptions=True):
+            if failure is not None:
+                raise failure
 
     async def refresh(self) -> int:
         """Read the values of every bind with `refresh` now; returns how many have changed."""
         return await self._refresher.refresh()
 
     async def close(self) -> None:
-        """Close the connections to consumed APIs."""
+        """Close the connections to consumed APIs, once `onCancel` of `try` steps has run."""
         await self._refresher.stop()
+        for finder in self._plan.discoveries:
+            await finder.stop()
+        await self._plan.aftermath.finish()
         for client in self._plan.clients.values():
             await client.close()
 
@@ -293,6 +343,8 @@ class Capability:
 
     async def _start(self) -> None:
         self.start()
+        if self.discovers:
+            await self.discovered()
 
     def _thread(self) -> _LoopThread:
         if self._loop is None:
@@ -309,8 +361,8 @@ class Capability:
         await self.close()
 
     def __enter__(self) -> Self:
-        """Return the capability, for `call_sync`."""
-        if self._checked.refreshed:
+        """Return the capability, for `call_sync`, with what is discovered by then."""
+        if self._checked.refreshed or self.discovers:
             self._thread().run(self._start())
         return self
 
@@ -335,12 +387,18 @@ def find_consumed(plan: CapabilityPlan, target: str) -> ClientOperation | None:
 
 
 def operations_of(adapter: AdapterPlan) -> tuple[OperationPlan, ...]:
-    """Return the operations of an adapter, in the file's order; skills are none."""
-    if isinstance(adapter, McpAdapterPlan):
-        return adapter.tools
-    if isinstance(adapter, SkillAdapterPlan):
+    """Return the operations of an adapter, in the file's order; skills are none.
+
+    Those that are discovered follow, as they are now.
+    """
+    if isinstance(adapter, SkillAdapterPlan | ControlAdapterPlan):
         return ()
-    return tuple(rest.operation for route in adapter.routes for rest in route.operations)
+    found = adapter.discovered.operations if adapter.discovered is not None else ()
+    discovered = tuple(item.operation for item in found)
+    if isinstance(adapter, McpAdapterPlan):
+        return (*adapter.tools, *discovered)
+    own = tuple(rest.operation for route in adapter.routes for rest in route.operations)
+    return (*own, *discovered)
 
 
 def value_of(result: Result) -> JsonValue | bytes:

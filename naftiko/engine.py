@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from naftiko.document.nodes import Document
     from naftiko.model.capability import Capability as CapabilityModel
     from naftiko.model.exposes import Exposes
+    from naftiko.plan.meter import Meter
     from naftiko.plan.ports import ClientAdapter
     from naftiko.resolve.binds import RefreshedSource
     from naftiko.resolve.providers import Surroundings
@@ -157,6 +158,7 @@ def _check_document(
         workspace_root=root,
         add_secret=masker.add,
         sandbox=options.sandbox,
+        meter=_meter(resolved.exposes),
     )
     clients = Clients(
         consumes=resolved.consumes,
@@ -200,6 +202,17 @@ def _check_document(
         masker=masker,
         refreshed=resolved.variables.refreshed,
     )
+
+
+def _meter(exposes: Iterable[Exposes]) -> Meter | None:
+    """Return what counts requests and calls, None where no control adapter would show it."""
+    from naftiko.model.control import ExposesControl
+
+    if not any(isinstance(entry, ExposesControl) and entry.measures for entry in exposes):
+        return None
+    from naftiko.plan.meter import Meter
+
+    return Meter()
 
 
 def _surroundings(
@@ -371,6 +384,8 @@ def _check_something_is_served(
 def _operation_count(adapter: object) -> int:
     from naftiko.plan.capability import RestAdapterPlan
 
+    if getattr(adapter, "discovered", None) is not None:
+        return 1  # nobody knows how many before it is served
     if isinstance(adapter, RestAdapterPlan):
         forwards = sum(route.forward is not None for route in adapter.routes)
         return forwards + sum(len(route.operations) for route in adapter.routes)

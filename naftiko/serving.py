@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import asyncio
+import itertools
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from naftiko.errors import StartError, did_you_mean
 from naftiko.plan.capability import (
     AdapterPlan,
+    ControlAdapterPlan,
     CorsPlan,
     McpAdapterPlan,
     RestAdapterPlan,
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from naftiko.capability import Capability
+    from naftiko.exposes.binding import Standing
+    from naftiko.exposes.control import States
     from naftiko.exposes.host import Host, Listener
     from naftiko.exposes.mcp.app import McpApp
 
@@ -58,17 +63,19 @@ def build_host(
     """
     from naftiko.exposes.host import Host
 
-    pairs = [
-        (capability, adapter)
-        for capability in capabilities
-        for adapter in capability.plan.adapters
-        if adapter.port is not None
-    ]
-    _check_names(pairs, options)
+    served = _served(capabilities)
+    _check_names(served, options)
+    running: list[Host] = []
+
+    def states() -> Mapping[str, Standing]:
+        return running[0].states() if running else {}
+
     chosen = [
-        _listener(capability, adapter, options)
-        for capability, adapter in pairs
-        if not options.only or adapter.namespace in options.only
+        _control_listener(item, options, states)
+        if isinstance(item.adapter, ControlAdapterPlan)
+        else _listener(item.capability, item.adapter, options)
+        for item in served
+        if not options.only or item.name in options.only
     ]
     if not chosen:
         raise StartError(
@@ -82,6 +89,7 @@ def build_host(
         masker=JoinedMasker(capability.plan.masker for capability in capabilities),
         on_started=None if on_started is None else lambda: on_started(host),
     )
+    running.append(host)
     return host
 
 
@@ -98,6 +106,7 @@ async def serve_capabilities(
     try:
         for capability in capabilities:
             capability.start()
+        await asyncio.gather(*(item.discovered() for item in capabilities if item.discovers))
         await host.serve()
         return host.stopped_by
     finally:
@@ -119,8 +128,6 @@ def serve(
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the fastest loop there is and return what it gives."""
-    import asyncio
-
     try:
         import uvloop
     except ImportError:  # not made for this platform
@@ -129,8 +136,55 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
-def _check_names(pairs: Sequence[tuple[Capability, AdapterPlan]], options: ServeOptions) -> None:
-    known = [adapter.namespace for _, adapter in pairs]
+class _Served(NamedTuple):
+    """An adapter that listens, under the name that it has in this process."""
+
+    capability: Capability
+    adapter: AdapterPlan
+    name: str
+
+
+def control_names(capabilities: Sequence[Capability]) -> dict[int, str]:
+    """Return the name of each control adapter, by the number of its capability.
+
+    The file need not name it: a second one, or one whose name another adapter has, gets a number.
+    """
+    taken = {
+        adapter.namespace
+        for capability in capabilities
+        for adapter in capability.plan.adapters
+        if not isinstance(adapter, ControlAdapterPlan)
+    }
+    names: dict[int, str] = {}
+    for number, capability in enumerate(capabilities):
+        for adapter in capability.plan.adapters:
+            if isinstance(adapter, ControlAdapterPlan):
+                names[number] = _free_name(adapter.namespace, taken)
+                taken.add(names[number])
+    return names
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(item for item in itertools.chain((name,), numbered) if item not in taken)
+
+
+def _served(capabilities: Sequence[Capability]) -> list[_Served]:
+    controls = control_names(capabilities)
+    return [
+        _Served(
+            capability,
+            adapter,
+            controls[number] if isinstance(adapter, ControlAdapterPlan) else adapter.namespace,
+        )
+        for number, capability in enumerate(capabilities)
+        for adapter in capability.plan.adapters
+        if adapter.port is not None
+    ]
+
+
+def _check_names(served: Sequence[_Served], options: ServeOptions) -> None:
+    known = [item.name for item in served]
     for name in (*options.only, *options.ports):
         if name not in known:
             raise StartError(
@@ -144,7 +198,26 @@ def _check_names(pairs: Sequence[tuple[Capability, AdapterPlan]], options: Serve
         )
 
 
-def _listener(capability: Capability, adapter: AdapterPlan, options: ServeOptions) -> Listener:
+def _control_listener(served: _Served, options: ServeOptions, states: States) -> Listener:
+    from naftiko.exposes.host import Listener
+
+    adapter = served.adapter
+    return Listener(
+        name=served.name,
+        address=options.host or adapter.address or DEFAULT_ADDRESS,
+        port=options.ports.get(served.name, adapter.port or 0),
+        app_factory=partial(served.capability.control_app, states),
+        authenticated=adapter.auth is not None,
+        kind="control",
+        stops_last=True,
+    )
+
+
+def _listener(
+    capability: Capability,
+    adapter: RestAdapterPlan | McpAdapterPlan | SkillAdapterPlan,
+    options: ServeOptions,
+) -> Listener:
     from naftiko.exposes.host import Listener
 
     port = options.ports.get(adapter.namespace, adapter.port or 0)

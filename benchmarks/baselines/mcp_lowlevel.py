@@ -58,13 +58,18 @@ async def on_call_tool(_ctx: Context, params: types.CallToolRequestParams) -> ty
 
 
 def main() -> None:
-    """Serve at /mcp, stateless and with plain JSON answers, the cheapest the SDK has."""
+    """Serve the one tool."""
     server: Server[Any] = Server(
         "baseline",
         on_list_tools=on_list_tools,
         on_call_tool=on_call_tool,
         get_tool_input_schema=lambda name: SCHEMA if name == NAME else None,
     )
+    serve_mcp(server)
+
+
+def serve_mcp(server: Server[Any]) -> None:
+    """Serve at /mcp, stateless and with plain JSON answers, the cheapest the SDK has."""
     security = TransportSecuritySettings(
         allowed_hosts=["127.0.0.1", "127.0.0.1:*"], allowed_origins=["http://127.0.0.1:*"]
     )

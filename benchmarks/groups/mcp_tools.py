@@ -15,30 +15,34 @@ VERSION = "2026-07-28"
 TOOL = "list-state-machines"
 _META = "io.modelcontextprotocol"
 
-CALL = load.request(
-    "POST",
-    "/mcp",
-    {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "tools/call",
-        "params": {
-            "name": TOOL,
-            "arguments": {},
-            "_meta": {
-                f"{_META}/protocolVersion": VERSION,
-                f"{_META}/clientCapabilities": {},
-                f"{_META}/clientInfo": {"name": "benchmark", "version": "1"},
-            },
+
+def request(method: str, name: str = "", **params: object) -> bytes:
+    """Return the bytes of a request of that protocol; `name` is the tool's."""
+    meta = {
+        f"{_META}/protocolVersion": VERSION,
+        f"{_META}/clientCapabilities": {},
+        f"{_META}/clientInfo": {"name": "benchmark", "version": "1"},
+    }
+    named = {"name": name} if name else {}
+    return load.request(
+        "POST",
+        "/mcp",
+        {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": method,
+            "params": {**named, **params, "_meta": meta},
         },
-    },
-    {
-        "Accept": "application/json, text/event-stream",
-        "MCP-Protocol-Version": VERSION,
-        "Mcp-Method": "tools/call",
-        "Mcp-Name": TOOL,
-    },
-)
+        {
+            "Accept": "application/json, text/event-stream",
+            "MCP-Protocol-Version": VERSION,
+            "Mcp-Method": method,
+            **({"Mcp-Name": name} if name else {}),
+        },
+    )
+
+
+CALL = request("tools/call", TOOL, arguments={})
 
 
 def rows(settings: Settings) -> Iterator[Row]:

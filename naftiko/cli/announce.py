@@ -15,12 +15,14 @@ from naftiko.cli.inspect import kind_of
 from naftiko.plan.capability import (
     AdapterPlan,
     CapabilityPlan,
+    ControlAdapterPlan,
     McpAdapterPlan,
     OperationPlan,
     RestAdapterPlan,
     SkillAdapterPlan,
 )
 from naftiko.sandbox.account import ACCOUNT_ID
+from naftiko.serving import control_names
 from naftiko.values import JsonObject
 from naftiko.version import __version__
 
@@ -46,6 +48,7 @@ class Announcement:
     ) -> None:
         """Keep what is served."""
         self._plans = [capability.plan for capability in capabilities]
+        self._controls = control_names(capabilities)
         self._console = console
         self._sandbox = sandbox
         self._examples = examples
@@ -59,8 +62,9 @@ class Announcement:
         lines = [f"naftiko {__version__}"]
         if self._sandbox is not None:
             lines += ["", f"  {'sandbox':<9}{self._sandbox.account.endpoint_url}  no AWS account"]
-        for plan in self._plans:
-            lines += ["", plan.info.label or plan.path, *_served(plan, urls), *_disabled(plan)]
+        for number, plan in enumerate(self._plans):
+            lines += ["", plan.info.label or plan.path, *_served(plan, urls)]
+            lines += [*_control(plan, urls.get(self._controls.get(number, ""))), *_disabled(plan)]
         lines += self._things_to_try(urls)
         self._console.note("\n".join([*lines, "", "Ctrl-C stops it"]))
 
@@ -68,14 +72,17 @@ class Announcement:
         if self._sandbox is not None:
             extra = {"url": self._sandbox.account.endpoint_url}
             journal.info("the AWS sandbox answers", extra=extra)
-        for plan in self._plans:
+        for number, plan in enumerate(self._plans):
             for adapter in plan.adapters:
-                if adapter.namespace not in urls:
+                name = adapter.namespace
+                if isinstance(adapter, ControlAdapterPlan):
+                    name = self._controls[number]
+                if name not in urls:
                     continue
                 extra = {
-                    "namespace": adapter.namespace,
+                    "namespace": name,
                     "type": _type(adapter),
-                    "url": urls[adapter.namespace],
+                    "url": urls[name],
                     "version": __version__,
                 }
                 journal.info("listening", extra=extra)
@@ -106,7 +113,7 @@ def _url(host: str, port: int) -> str:
 def _served(plan: CapabilityPlan, urls: dict[str, str]) -> Iterator[str]:
     for adapter in plan.adapters:
         url = urls.get(adapter.namespace)
-        if url is None:
+        if url is None or isinstance(adapter, ControlAdapterPlan):
             continue
         number = len(operations_of(adapter))
         if isinstance(adapter, McpAdapterPlan):
@@ -120,6 +127,12 @@ def _served(plan: CapabilityPlan, urls: dict[str, str]) -> Iterator[str]:
             number += sum(route.forward is not None for route in adapter.routes)
             yield f"  {'rest':<9}{url}  {_count(number, 'operation')}"
             yield f"  {'openapi':<9}{url}/openapi.json"
+
+
+def _control(plan: CapabilityPlan, url: str | None) -> Iterator[str]:
+    for adapter in plan.adapters if url is not None else ():
+        if isinstance(adapter, ControlAdapterPlan):
+            yield f"  {'control':<9}{url}  {', '.join(adapter.endpoints)}"
 
 
 def _count(number: int, word: str) -> str:

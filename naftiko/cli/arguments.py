@@ -54,7 +54,7 @@ def add_sandbox(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--examples",
         action="store_true",
-        help="load a few example state machines into the sandbox",
+        help="load a few example state machines and functions into the sandbox",
     )
 
 

@@ -60,10 +60,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             console,
             verbose=arguments.verbose,
         )
-        table = _inputs_of(capability, arguments.operation)
-        given |= read_parameters(arguments.parameters, table)
         try:
-            result = run_async(_call(capability, arguments.operation, given))
+            result = run_async(_call(capability, arguments, given))
         except RunError as error:
             return _failed(error, arguments.operation, console)
     if result.failed:
@@ -76,13 +74,33 @@ def _inputs_of(capability: Capability, operation: str) -> InputTable:
     try:
         return capability.inputs_of(operation)
     except StartError as error:
-        hint = error.hint or f"`naftiko inspect {capability.plan.path}` lists them"
+        looking = " --discover" if capability.discovers else ""
+        hint = error.hint or f"`naftiko inspect {capability.plan.path}{looking}` lists them"
         raise StartError(error.message, hint=hint) from error
 
 
-async def _call(capability: Capability, operation: str, given: JsonObject) -> Result:
-    async with capability:
+async def _call(capability: Capability, arguments: argparse.Namespace, given: JsonObject) -> Result:
+    operation: str = arguments.operation
+    try:
+        if capability.discovers and not capability.knows(operation):
+            await _discover(capability, operation)
+        table = _inputs_of(capability, operation)
+        given = given | read_parameters(arguments.parameters, table)
         return await capability.run(operation, given)
+    finally:
+        await capability.close()
+
+
+async def _discover(capability: Capability, operation: str) -> None:
+    """Look for what is discovered.
+
+    Raises: RunError where a list cannot be had, unless another one has the operation.
+    """
+    try:
+        await capability.discover()
+    except RunError:
+        if not capability.knows(operation):
+            raise
 
 
 def read_parameters(pairs: Iterable[tuple[str, str]], table: InputTable) -> JsonObject:

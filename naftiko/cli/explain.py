@@ -13,6 +13,8 @@ from naftiko.errors import ExitCode, StartError, did_you_mean
 from naftiko.plan.capability import (
     AdapterPlan,
     CapabilityPlan,
+    ControlAdapterPlan,
+    McpAdapterPlan,
     OperationPlan,
     RestAdapterPlan,
     SkillAdapterPlan,
@@ -61,6 +63,7 @@ def explain(plan: CapabilityPlan, wanted: str | None) -> Iterator[str]:
             if wanted in (None, operation.name, address):
                 yield "\n".join(_lines(address, title, operation))
         yield from _forwards(adapter, wanted)
+        yield from _discovered(adapter, wanted)
     yield from _consumed(plan, wanted)
 
 
@@ -75,6 +78,20 @@ def _consumed(plan: CapabilityPlan, wanted: str | None) -> Iterator[str]:
         yield "\n".join([f"{wanted}: consumed", *(f"  {line}" for line in lines)])
 
 
+def _discovered(adapter: AdapterPlan, wanted: str | None) -> Iterator[str]:
+    found = adapter.discovered if isinstance(adapter, RestAdapterPlan | McpAdapterPlan) else None
+    for template in found.templates if found is not None else ():
+        address = f"{adapter.namespace}.{template.discovery}"
+        if wanted in (None, template.discovery, address):
+            plan = template.finder.plan
+            title = f"{address}: discovered ({plan.location})"
+            becomes = template.name.text
+            if template.path is not None:
+                becomes += f", {template.method} {template.path.text}"
+            what = [f"each item becomes {becomes}:", *template.operation.plan.explain()]
+            yield "\n".join([title, *(f"  {line}" for line in (*plan.explain(), *what))])
+
+
 def _forwards(adapter: AdapterPlan, wanted: str | None) -> Iterator[str]:
     for route in adapter.routes if isinstance(adapter, RestAdapterPlan) else ():
         forward = route.forward
@@ -87,7 +104,7 @@ def _forwards(adapter: AdapterPlan, wanted: str | None) -> Iterator[str]:
 
 
 def _titled(adapter: AdapterPlan) -> Iterator[tuple[str, OperationPlan]]:
-    if isinstance(adapter, SkillAdapterPlan):
+    if isinstance(adapter, SkillAdapterPlan | ControlAdapterPlan):
         return
     if not isinstance(adapter, RestAdapterPlan):
         yield from (("tool", tool) for tool in adapter.tools)

@@ -7,15 +7,23 @@ import json
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from naftiko.capability import operations_of
+from naftiko.capability import Capability, operations_of
 from naftiko.cli import arguments as common
 from naftiko.cli.console import Console
-from naftiko.cli.loading import check, load_options, refuse, show_warnings
-from naftiko.errors import ExitCode
+from naftiko.cli.loading import (
+    check,
+    load_options,
+    maybe_sandbox,
+    open_capability,
+    refuse,
+    show_warnings,
+)
+from naftiko.errors import ExitCode, RunError
 from naftiko.model.capability import Info
 from naftiko.plan.capability import (
     AdapterPlan,
     CapabilityPlan,
+    ControlAdapterPlan,
     McpAdapterPlan,
     OperationPlan,
     RestAdapterPlan,
@@ -44,20 +52,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("text", "json"), default="text", help="a table or JSON (default: text)"
     )
+    parser.add_argument(
+        "--discover",
+        action="store_true",
+        help="look for what adapters `discover` (this calls APIs), and show what each item became",
+    )
+    common.add_sandbox(parser)
+    parser.set_defaults(parser=parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Print what the file serves. Variables without a value are no obstacle."""
+    """Print what the file serves. Variables without a value hinder nothing but `--discover`."""
+    common.check_sandbox(arguments.parser, arguments)
+    if arguments.discover:
+        return _discover(arguments, console)
     options = load_options(arguments)
     checked = check(arguments.file, options, console)
     refuse(checked, strict=options.strict)
     show_warnings(checked, console, verbose=arguments.verbose)
     assert checked.plan is not None
-    if arguments.format == "json":
-        console.data(json.dumps(to_json(checked.plan), indent=2, ensure_ascii=False))
-    else:
-        console.data("\n".join(to_lines(checked.plan, console.width())))
+    _print(checked.plan, arguments, console)
     return ExitCode.OK
+
+
+def _print(plan: CapabilityPlan, arguments: argparse.Namespace, console: Console) -> None:
+    if arguments.format == "json":
+        console.data(json.dumps(to_json(plan), indent=2, ensure_ascii=False))
+    else:
+        console.data("\n".join(to_lines(plan, console.width())))
+
+
+def _discover(arguments: argparse.Namespace, console: Console) -> int:
+    """Print what the file serves now. 1 if something could not be found out."""
+    from naftiko.serving import run_async
+
+    with maybe_sandbox(arguments) as sandbox:
+        options = load_options(arguments, sandbox)
+        capability = open_capability(arguments.file, options, console, verbose=arguments.verbose)
+        failed = False
+        try:
+            run_async(_found(capability))
+        except RunError as error:
+            failed = True
+            console.error(f"not all was discovered: {error.message} [{error.code}]", error.hint)
+    _print(capability.plan, arguments, console)
+    failed = failed or any(finder.failures for finder in capability.plan.discoveries)
+    left_out = (
+        adapter.discovered.problems(template.discovery)
+        for adapter in capability.plan.adapters
+        if isinstance(adapter, RestAdapterPlan | McpAdapterPlan) and adapter.discovered is not None
+        for template in adapter.discovered.templates
+    )
+    return ExitCode.PROBLEMS if failed or any(left_out) else ExitCode.OK
+
+
+async def _found(capability: Capability) -> None:
+    try:
+        await capability.discover()
+    finally:
+        await capability.close()
 
 
 def to_lines(plan: CapabilityPlan, width: int | None = None) -> list[str]:
@@ -129,6 +182,8 @@ def _adapter_lines(adapter: AdapterPlan, width: int | None) -> list[str]:
             (skill.name, ", ".join(skill.tools), str(skill.folder or "(none)"))
             for skill in adapter.skills.values()
         ]
+    elif isinstance(adapter, ControlAdapterPlan):
+        return [f"{_title(adapter)}: {', '.join(adapter.endpoints) or 'nothing'}"]
     else:
         header = ["TOOL", "CALLS", "HINTS", "INPUTS"]
         rows = [
@@ -138,8 +193,36 @@ def _adapter_lines(adapter: AdapterPlan, width: int | None) -> list[str]:
     is_rest = isinstance(adapter, RestAdapterPlan)
     counted = _count(len(rows), {"rest": "route", "skill": "skill"}.get(kind_of(adapter), "tool"))
     table = _fitting(header, rows, width, heads=2 if is_rest else 1)
-    lines = [f"{_title(adapter)}: {counted}", *table]
-    return [*lines, *_more(adapter, width)] if isinstance(adapter, McpAdapterPlan) else lines
+    only_discovered = not rows and getattr(adapter, "discovered", None) is not None
+    lines = [f"{_title(adapter)}: {counted}", *([] if only_discovered else table)]
+    if isinstance(adapter, McpAdapterPlan):
+        lines += _more(adapter, width)
+    return [*lines, *_discovered_lines(adapter, width)]
+
+
+def _discovered_lines(adapter: AdapterPlan, width: int | None) -> list[str]:
+    """Return what an adapter discovers, and what of it, if somebody has looked."""
+    found = adapter.discovered if isinstance(adapter, RestAdapterPlan | McpAdapterPlan) else None
+    lines: list[str] = []
+    for template in found.templates if found is not None else ():
+        finder, plan = template.finder, template.finder.plan
+        calls = ", ".join(plan.calls) or "(no call)"
+        lines += ["", f"  discovers {template.discovery} every {plan.refresh_s:g} s: {calls}"]
+        rows = [
+            (
+                item.operation.name,
+                finder.voice.shown(f"{item.method} {item.path}" if item.path else item.key),
+            )
+            for item in (found.operations_of(template) if found is not None else ())
+        ]
+        if rows:
+            lines += [f"  {line}" for line in _fitting(["NAME", "STANDS FOR"], rows, None, heads=1)]
+        error = finder.error
+        said = [] if error is None else [f"the list cannot be had: {error['message']}"]
+        said += [*finder.notes, *(found.problems(template.discovery) if found is not None else ())]
+        said += [f"{item['key']} is not served: {item['message']}" for item in finder.failures]
+        lines += [f"    ! {text}" for text in said]
+    return lines
 
 
 def _more(adapter: McpAdapterPlan, width: int | None) -> list[str]:
@@ -286,6 +369,7 @@ def _adapter_json(adapter: AdapterPlan) -> JsonObject:
     }
     if isinstance(adapter, McpAdapterPlan):
         out["transport"] = adapter.transport
+        out["discovers"] = _discovered_json(adapter)
         out["tools"] = [_operation_json(tool) for tool in operations_of(adapter)]
         out["resources"] = [
             {"uri": item.uri, "name": item.name, "description": item.description}
@@ -302,9 +386,13 @@ def _adapter_json(adapter: AdapterPlan) -> JsonObject:
             for item in adapter.prompts
         ]
         return out
+    if isinstance(adapter, ControlAdapterPlan):
+        out["endpoints"] = list[JsonValue](adapter.endpoints)
+        return out
     if isinstance(adapter, SkillAdapterPlan):
         out["skills"] = [dict(skill.details) for skill in adapter.skills.values()]
         return out
+    out["discovers"] = _discovered_json(adapter)
     out["routes"] = [
         {"method": item.method, "path": route.path, **_operation_json(item.operation)}
         for route in adapter.routes
@@ -323,10 +411,37 @@ def _adapter_json(adapter: AdapterPlan) -> JsonObject:
     return out
 
 
+def _discovered_json(adapter: McpAdapterPlan | RestAdapterPlan) -> list[JsonValue]:
+    found = adapter.discovered
+    return [
+        {
+            **template.finder.status(),
+            "name": template.discovery,
+            "calls": list[JsonValue](template.finder.plan.calls),
+            "problems": [
+                *template.finder.notes,
+                *(found.problems(template.discovery) if found is not None else ()),
+            ],
+            "entries": [
+                {
+                    "name": item.operation.name,
+                    "key": item.key,
+                    "method": item.method or None,
+                    "path": item.path,
+                }
+                for item in (found.operations_of(template) if found is not None else ())
+            ],
+        }
+        for template in (found.templates if found is not None else ())
+    ]
+
+
 def kind_of(adapter: AdapterPlan) -> str:
     """Return the type that the file gives the adapter."""
     if isinstance(adapter, McpAdapterPlan):
         return "mcp"
+    if isinstance(adapter, ControlAdapterPlan):
+        return "control"
     return "rest" if isinstance(adapter, RestAdapterPlan) else "skill"
 
 

@@ -29,9 +29,11 @@ COMMANDS = {
     "inspect": "show what a file serves: routes, tools, calls, inputs",
     "explain": "show how operations run: what is called with what, and what is answered",
     "call": "call one operation and print its JSON answer",
+    "mcp-config": "print what an MCP client needs to use a file, or write it into its settings",
+    "export": "write an agent skill for a file: instructions, and a script that sets it up",
     "sandbox": "start an AWS of your own on this machine, without an account",
 }
-"""Each is `naftiko/cli/<name>.py`, with `add_arguments` and `run`."""
+"""Each is `naftiko/cli/<name>.py`, `_` for `-`, with `add_arguments` and `run`."""
 
 _EPILOG = """\
 examples:
@@ -101,7 +103,7 @@ def _dispatch(argv: list[str], console: Console) -> int:
 def _load(name: str) -> Command:
     from importlib import import_module
 
-    return cast("Command", import_module(f"naftiko.cli.{name}"))
+    return cast("Command", import_module(f"naftiko.cli.{name.replace('-', '_')}"))
 
 
 def _report(error: Exception, console: Console) -> int:

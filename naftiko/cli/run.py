@@ -114,6 +114,8 @@ async def _run_stdio(capability: Capability, adapter: McpAdapterPlan) -> signal.
 
     plan = capability.plan
     async with capability:
+        if capability.discovers:
+            await capability.discovered()
         return await serve_stdio(adapter, info=plan.info, masker=plan.masker)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 
 from naftiko.consumes.transport_errors import (
     BadResponseError,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pyreqwest.client.types import TlsVersion
 
     from naftiko.consumes.exchange.exchanges import Exchanges
+    from naftiko.plan.meter import Meter
 
 __all__ = [
     "BadResponseError",
@@ -56,6 +57,7 @@ __all__ = [
     "TransportError",
     "is_sendable_path",
     "is_sendable_segment",
+    "make_transport",
 ]
 
 Headers = Sequence[tuple[str, str]]
@@ -133,6 +135,18 @@ class Tls:
 
             newest = self.min_version == "TLSv1.3"
             context.minimum_version = TLSVersion.TLSv1_3 if newest else TLSVersion.TLSv1_2
+
+
+class TransportOptions(TypedDict, total=False):
+    """The settings of a transport; `Transport` says what they are."""
+
+    connect_timeout_s: float
+    max_body_bytes: int
+    ca_bundle: str | None
+    tls: Tls | None
+    proxy_environment: Mapping[str, str] | None
+    user_agent: str
+    decompress: bool
 
 
 class Transport:
@@ -353,6 +367,15 @@ class Transport:
         named = [("the CA bundle", self._ca_bundle)]
         named += [(name, self._environment.get(name)) for name in CA_BUNDLE_VARIABLES]
         return [_read_bundle(name, path) for name, path in named if path]
+
+
+def make_transport(meter: Meter | None, **options: Unpack[TransportOptions]) -> Transport:
+    """Return a transport, one that counts what it sends where there is a meter."""
+    if meter is None:
+        return Transport(**options)
+    from naftiko.consumes.metered import MeteredTransport
+
+    return MeteredTransport(meter, **options)
 
 
 def is_sendable_path(path: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from naftiko.errors import StartError
 
@@ -28,7 +28,8 @@ class Listener:
     `app_factory` makes the ASGI app: before the port answers, or, where `lazy`, in a thread when
     the first request comes. `kind` is the adapter's type, for messages. `on_stop` is called when
     the server begins to stop, so that streams without an end can be closed. `allowed_origins` are
-    the pages that may call it beside those the host allows; "*" stands for all.
+    the pages that may call it beside those the host allows; "*" stands for all. One that
+    `stops_last` answers until the requests to all others have ended.
     """
 
     name: str
@@ -40,10 +41,18 @@ class Listener:
     lazy: bool = False
     on_stop: Callable[[], None] | None = None
     allowed_origins: tuple[str, ...] = ()
+    stops_last: bool = False
 
     def __str__(self) -> str:
         """Return how messages name it: "rest `orders-api`"."""
         return f"{self.kind} `{self.name}`"
+
+
+class Standing(NamedTuple):
+    """How a listener fares: its real port, and whether it takes requests."""
+
+    port: int
+    started: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from naftiko.exposes.binding import Bound, Listener, bind_all
+from naftiko.exposes.binding import Bound, Listener, Standing, bind_all
 from naftiko.exposes.guard import Guard
 from naftiko.exposes.lazy import LazyApp
 from naftiko.plan.masking import Masker
@@ -146,6 +146,7 @@ class Host:
             listener.app_factory,
             masker=self._masker,
             on_built=gc.freeze if self._tune else None,
+            name=listener.name,
         )
         self._lazy = (*self._lazy, app)
         return app
@@ -163,10 +164,47 @@ class Host:
         finally:
             # One that ended by itself takes the others along.
             self._begin_stop(self._drain_s)
-            results = await asyncio.gather(*serving, return_exceptions=True)
+            results = await self._ended(serving)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    async def _ended(
+        self, serving: Sequence[asyncio.Future[None]]
+    ) -> Sequence[BaseException | None]:
+        """Wait for the servers, those that answer until the others have ended at last."""
+        first = self._stopping_first
+        pairs = list(zip(self._servers, serving, strict=True))
+        await asyncio.gather(
+            *(task for server, task in pairs if server in first), return_exceptions=True
+        )
+        for server, _ in pairs:
+            if server not in first:
+                server.begin_stop(min(QUICK_DRAIN_S, self._drain_s))
+        return await asyncio.gather(*serving, return_exceptions=True)
+
+    @property
+    def _stopping_first(self) -> Sequence[AppServer]:
+        pairs = list(zip(self._bound, self._servers, strict=True))
+        first = [server for bound, server in pairs if not bound.listener.stops_last]
+        return first or self._servers
+
+    def states(self) -> dict[str, Standing]:
+        """Return how each listener fares. None has started before it answers, or from a signal on.
+
+        One whose app failed to build answers, but only 503: it has not started either.
+        """
+        failed = {app.name for app in self._lazy if app.failed}
+        stopping = self._stopping or self._stop_asked
+        return {
+            bound.listener.name: Standing(
+                port=self.addresses[bound.listener.name][1],  # its socket may be closed by now
+                started=server.started_event.is_set()
+                and not stopping
+                and bound.listener.name not in failed,
+            )
+            for bound, server in zip(self._bound, self._servers, strict=False)
+        }
 
     async def _until_started(self, serving: Sequence[asyncio.Future[None]]) -> None:
         started = [asyncio.ensure_future(server.started_event.wait()) for server in self._servers]
@@ -210,7 +248,7 @@ class Host:
         if self._stopping:
             return
         self._stopping = True
-        for server in self._servers:
+        for server in self._stopping_first:
             server.begin_stop(drain_s)
         for listener in self._listeners:
             if listener.on_stop is not None:

@@ -32,8 +32,11 @@ class LazyApp:
         *,
         masker: Masker | None = None,
         on_built: Callable[[], None] | None = None,
+        name: str = "",
     ) -> None:
         """Keep the factory. `on_built` is called on the event loop once the app stands."""
+        self.name = name
+        self.failed = False
         self._factory = factory
         self._masker = masker or Masker()
         self._on_built = on_built
@@ -73,6 +76,7 @@ class LazyApp:
         except Exception as error:  # noqa: BLE001  (whatever it is, the other adapters go on)
             trace = "".join(traceback.format_exception(error))
             logger.error("an adapter could not be started\n%s", self._masker(trace))
+            self.failed = True
             return None
         self._lifespan = lifespan
         self._app = app

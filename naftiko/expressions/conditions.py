@@ -77,7 +77,7 @@ def compile_condition(text: str, at: Anchor, resolve: Resolve | None = None) -> 
         return found if found is not None else default_getter(name)
 
     get = _compile(code, lambda place, length=0: at(place + offset, length), bind)
-    return Condition(text=code.strip(), references=tuple(references), get=get)
+    return Condition(text=" ".join(code.split()), references=tuple(references), get=get)
 
 
 def _compile(code: str, at: Anchor, bind: Callable[[str, int], Getter]) -> Getter:

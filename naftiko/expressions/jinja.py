@@ -10,9 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from time import thread_time
 from typing import Any
-from urllib.parse import quote
 
 from jinja2 import ChainableUndefined, Undefined, nodes, pass_context
 from jinja2.exceptions import SecurityError
@@ -21,18 +19,26 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS
 
-from naftiko.expressions.text import json_text, value_text
-from naftiko.values import MISSING
+from naftiko.expressions.bounded import (
+    MAX_ITEMS,
+    Budget,
+    ValueFaultError,
+    bound_text,
+    is_number,
+    text_of,
+    to_json,
+)
+from naftiko.expressions.cputime import spent_s
+from naftiko.expressions.ownfilters import OWN_FILTERS, OWN_TESTS
 
-MAX_TEXT = 1024 * 1024
-MAX_ITEMS = 100_000
-MAX_VALUES = 1_000_000
-MAX_DEPTH = 200
 MAX_NUMBER_BITS = 4096
 MAX_PRECISION = 300
 MAX_CPU_S = 1.0
 """Processor time of one rendering. It is looked at in loops, filters, tests and comparisons, which
 are bounded one by one, but not in how often a template repeats them."""
+
+LOOKS = 8
+"""The clock is looked at once in so many times."""
 
 STATE = "_state"
 """The context variable that holds the State of one rendering."""
@@ -64,27 +70,6 @@ ALLOWED_NODES: frozenset[type[nodes.Node]] = frozenset(
 )  # fmt: skip
 
 
-class ValueFaultError(TypeError):
-    """Values do not fit an expression. The message shows none of them."""
-
-
-@dataclass(slots=True)
-class Budget:
-    """How many values may still be copied: lists of lists of the same list grow fast."""
-
-    left: int = MAX_VALUES
-
-    def take(self, count: int) -> None:
-        """Charge it.
-
-        Raises: SecurityError where nothing is left.
-        """
-        self.left -= count
-        if self.left < 0:
-            message = f"a value grows to more than {MAX_VALUES:,} values"
-            raise SecurityError(message)
-
-
 @dataclass(slots=True)
 class State:
     """What one rendering has left, and how it escapes."""
@@ -92,14 +77,16 @@ class State:
     escape: Callable[[str], str] | None = None
     items_left: int = MAX_ITEMS
     budget: Budget = field(default_factory=Budget)
-    ends: float = field(default_factory=lambda: thread_time() + MAX_CPU_S)
+    looks: int = 0
+    ends: float = field(default_factory=lambda: spent_s() + MAX_CPU_S)
 
     def check_time(self) -> None:
-        """Look at the clock.
+        """Look at the clock, every few times that it is asked for: that costs as much as a filter.
 
         Raises: SecurityError where time is up.
         """
-        if thread_time() > self.ends:
+        self.looks += 1
+        if self.looks % LOOKS == 0 and spent_s() > self.ends:
             message = f"it takes more than {MAX_CPU_S:g} s"
             raise SecurityError(message)
 
@@ -166,18 +153,14 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Run `+`, `*` and `%` on numbers, and `+` on texts and lists, within bounds."""
-        if _is_number(left) and _is_number(right):
+        if is_number(left) and is_number(right):
             return _arithmetic(operator, left, right)
         texts = isinstance(left, str) and isinstance(right, str)
         if operator == "+" and (texts or (isinstance(left, list) and isinstance(right, list))):
-            _bound(len(left) + len(right))
+            bound_text(len(left) + len(right))
             return left + right
         message = f"`{operator}` is not possible between these values"
         raise ValueFaultError(message)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _arithmetic(operator: str, left: Any, right: Any) -> Any:
@@ -192,61 +175,6 @@ def _arithmetic(operator: str, left: Any, right: Any) -> Any:
     return left * right
 
 
-def _bound(length: int) -> None:
-    if length > MAX_TEXT:
-        message = "a text grows to more than 1 MiB"
-        raise SecurityError(message)
-
-
-def text_of(value: Any) -> str:
-    """Return the text of a value inside an expression; undefined is ""."""
-    if isinstance(value, Undefined):
-        return ""
-    return str(value) if isinstance(value, str) else value_text(to_json(value))
-
-
-def to_json(value: Any, budget: Budget | None = None) -> Any:
-    """Return a copy of what an expression gave, as JSON; MISSING for undefined.
-
-    Raises: ValueFaultError for what has no JSON value, SecurityError past the budget.
-    """
-    return _copy(value, budget or Budget(), 0)
-
-
-def _copy(value: Any, budget: Budget, depth: int) -> Any:
-    if isinstance(value, Undefined):
-        return MISSING
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if depth > MAX_DEPTH:
-        message = "a value is nested too deep"
-        raise ValueFaultError(message)
-    if isinstance(value, dict):
-        budget.take(len(value))
-        return {text_of(key): _member_copy(item, budget, depth) for key, item in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, LoopContext):
-        items = list(value)
-        budget.take(len(items))
-        return [_member_copy(item, budget, depth) for item in items]
-    message = "the result is no JSON value"
-    raise ValueFaultError(message)
-
-
-def _member_copy(value: Any, budget: Budget, depth: int) -> Any:
-    found = _copy(value, budget, depth + 1)
-    return None if found is MISSING else found
-
-
-def _replace(value: Any, old: Any, new: Any, count: int = -1) -> str:
-    text, before, after = text_of(value), text_of(old), text_of(new)
-    _bound(len(text) + text.count(before) * max(len(after) - len(before), 0))
-    return text.replace(before, after, count)
-
-
 def _join(value: Any, separator: Any = "", attribute: Any = None) -> str:
     items = value if isinstance(value, Iterable) else ()
     if attribute is not None:
@@ -254,7 +182,7 @@ def _join(value: Any, separator: Any = "", attribute: Any = None) -> str:
         items = (_member(item, names) for item in items)
     texts = [text_of(item) for item in items]
     between = text_of(separator)
-    _bound(sum(map(len, texts)) + len(between) * len(texts))
+    bound_text(sum(map(len, texts)) + len(between) * len(texts))
     return between.join(texts)
 
 
@@ -266,7 +194,7 @@ def _member(value: Any, names: list[str]) -> Any:
 
 def _concat(parts: list[Any]) -> str:
     texts = [text_of(part) for part in parts]
-    _bound(sum(map(len, texts)))
+    bound_text(sum(map(len, texts)))
     return "".join(texts)
 
 
@@ -318,7 +246,7 @@ def _frozen(context: Context, value: Any) -> Any:
 
 
 def _round(value: Any, precision: Any = 0, method: Any = "common") -> Any:
-    if not _is_number(value) or not isinstance(precision, int) or abs(precision) > MAX_PRECISION:
+    if not is_number(value) or not isinstance(precision, int) or abs(precision) > MAX_PRECISION:
         message = "`round` takes a number and a small precision"
         raise ValueFaultError(message)
     if method == "common":
@@ -333,7 +261,7 @@ def _sum(value: Any, attribute: Any = None, start: Any = 0) -> Any:
         names = str(attribute).split(".")
         items = (_member(item, names) for item in items)
     numbers = [start, *items]
-    if not all(map(_is_number, numbers)):
+    if not all(map(is_number, numbers)):
         message = "`sum` takes numbers"
         raise ValueFaultError(message)
     return sum(numbers)
@@ -351,18 +279,10 @@ CONCAT, BOUNDED, FROZEN, OUTPUT = "_concat", "_bounded", "_frozen", "_output"
 TIMED = "_timed"
 
 _OWN_FILTERS: dict[str, Callable[..., Any]] = {
-    "upper": lambda value: text_of(value).upper(),
-    "lower": lambda value: text_of(value).lower(),
-    "title": lambda value: text_of(value).title(),
-    "capitalize": lambda value: text_of(value).capitalize(),
-    "trim": lambda value, chars=None: text_of(value).strip(chars),
-    "string": text_of,
-    "replace": _replace,
+    **OWN_FILTERS,
     "join": _join,
     "round": _round,
     "sum": _sum,
-    "urlencode": lambda value: quote(text_of(value), safe=""),
-    "tojson": lambda value: json_text(_member_copy(value, Budget(), 0)),
     CONCAT: _concat,
     BOUNDED: _bounded,
     FROZEN: _frozen,
@@ -378,7 +298,7 @@ def environment() -> Environment:
     env.globals.clear()
     filters = {name: FILTERS[name] for name in _FILTERS} | _OWN_FILTERS
     env.filters = {name: _in_time(apply) for name, apply in filters.items()}
-    env.tests = {name: TESTS[name] for name in _TESTS}
+    env.tests = {name: TESTS[name] for name in _TESTS} | OWN_TESTS
     return env
 
 

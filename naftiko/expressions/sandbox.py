@@ -16,21 +16,19 @@ from jinja2.visitor import NodeTransformer
 
 from naftiko.errors import Problem, ShapingError, did_you_mean
 from naftiko.expressions import ExpressionError
+from naftiko.expressions.bounded import MAX_TEXT, ValueFaultError, to_json
 from naftiko.expressions.jinja import (
     ALLOWED_NODES,
     BOUNDED,
     CONCAT,
     FROZEN,
-    MAX_TEXT,
     OUTPUT,
     STATE,
     TIMED,
     Environment,
     State,
-    ValueFaultError,
     environment,
     filter_names,
-    to_json,
 )
 from naftiko.expressions.lookup import Getter, Scope
 from naftiko.expressions.names import BindName, Names

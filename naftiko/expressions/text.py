@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from json import JSONEncoder
 
 from naftiko.errors import ShapingError
 from naftiko.values import MISSING, JsonValue, Missing
 
 _encode = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
+_LONG_INTEGER = re.compile("[0-9]{19}")
+_LONG_INTEGER_BYTES = re.compile(b"[0-9]{19}")
+
+
+def exact_json(raw: str | bytes, value: JsonValue) -> JsonValue:
+    """Return what a JSON text holds, `value` being what orjson made of it.
+
+    orjson makes floats of integers past 64 bits, silently; Python reads up to 4,300 digits of one.
+    """
+    pattern = _LONG_INTEGER if isinstance(raw, str) else _LONG_INTEGER_BYTES
+    if pattern.search(raw) is None:  # type: ignore[arg-type]  # each text has its own
+        return value
+    from json import loads
+
+    try:
+        exact: JsonValue = loads(raw)
+    except (ValueError, RecursionError):
+        return value
+    return exact
 
 
 def value_text(value: JsonValue | Missing) -> str:

@@ -5,7 +5,7 @@ Importing this module imports Jinja2 (40 ms).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -13,13 +13,8 @@ from jinja2 import Undefined, nodes, pass_context
 from jinja2.runtime import Context  # noqa: TC002  # Jinja2 is loaded by the line above
 from jinja2.visitor import NodeTransformer
 
-from naftiko.expressions.jinja import (
-    STATE,
-    Environment,
-    State,
-    ValueFaultError,
-    environment,
-)
+from naftiko.expressions.bounded import ValueFaultError
+from naftiko.expressions.jinja import STATE, Environment, State, environment
 from naftiko.expressions.text import type_name
 
 _COMPARE, _BOOLEAN = "_compare", "_boolean"
@@ -133,7 +128,7 @@ def _holds(operator: str, left: Any, right: Any) -> bool:
 def _contains(operator: str, whole: Any, part: Any) -> bool:
     if isinstance(whole, str | dict) and isinstance(part, str):
         return part in whole
-    if isinstance(whole, list | tuple):
+    if isinstance(whole, list | tuple | Iterator):  # `map` and `select` give an iterator
         kind = type_name(part)
         return any(type_name(item) == kind and item == part for item in whole)
     message = f"`{_SIGNS[operator]}` cannot look for {type_name(part)} in {type_name(whole)}"

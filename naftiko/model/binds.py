@@ -10,11 +10,19 @@ from naftiko.source import Location
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindKey:
-    """One variable: `API_TOKEN: MY_TOKEN` reads `MY_TOKEN` from the source."""
+    """One variable: `API_TOKEN: MY_TOKEN` reads `MY_TOKEN` from the source.
+
+    `is_optional` where the source need not have a value: `default` holds then, None for none.
+    `is_secret` where what the source holds is to be masked.
+    """
 
     name: str
     source_key: str
     location: Location
+    is_optional: bool = False
+    default: str | None = None
+    is_secret: bool = True
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

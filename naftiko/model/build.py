@@ -214,17 +214,32 @@ def _uri(named: Named) -> Scalar | None:
     return named.fields.scalar("location", "file")
 
 
+def _key(key: Scalar, value: Node) -> BindKey:
+    """A default is a text; null says that the variable may well have no value at all."""
+    if not isinstance(value, Mapping):
+        source_key = value.text if isinstance(value, Scalar) and value.text else key.text
+        return BindKey(name=key.text, source_key=source_key, location=key.location)
+    fields = Fields(value)
+    default = fields.node_of("default")
+    text = default.text if isinstance(default, Scalar) and default.value is not None else None
+    return BindKey(
+        name=key.text,
+        source_key=fields.text("from") or key.text,
+        location=key.location,
+        is_optional=isinstance(default, Scalar),
+        default=text,
+        is_secret=fields.boolean("secret") is not False,
+        description=fields.text("description"),
+    )
+
+
 def _keys(node: Node | None) -> tuple[BindKey, ...]:
-    """`{VARIABLE: key in the source}`, or a list of names that are the same on both sides."""
+    """`{VARIABLE: key in the source}`, or a list of names that are the same on both sides.
+
+    `{VARIABLE: {from: key, default: "", secret: false}}` says more of one.
+    """
     if isinstance(node, Mapping):
-        return tuple(
-            BindKey(
-                name=key.text,
-                source_key=value.text if isinstance(value, Scalar) and value.text else key.text,
-                location=key.location,
-            )
-            for key, value in node.entries
-        )
+        return tuple(_key(key, value) for key, value in node.entries)
     if isinstance(node, Sequence):
         return tuple(
             BindKey(name=item.text, source_key=item.text, location=item.location)

@@ -202,6 +202,7 @@ def _aws(named: Named, problems: Problems) -> ConsumesAws | None:
         profile=fields.scalar("profile"),
         credentials=fields.mapping("credentials"),
         endpoint_url=fields.scalar("endpointUrl"),
+        host_prefix=fields.scalar("hostPrefix"),
         role_arn=fields.scalar("roleArn"),
         retries=fields.scalar("retries"),
         timeout=fields.scalar("timeout"),

@@ -31,6 +31,10 @@ def _entry(named: Named, problems: Problems) -> Exposes:
     fields = named.fields
     type_ = fields.text("type")
     kind = REST_TYPES.get(type_, type_)
+    if kind == "control":
+        from naftiko.model.build_control import build_control
+
+        return build_control(named.name, fields, problems)
     if kind not in ("rest", "mcp", "skill"):
         place = fields.scalar("type") or fields
         return UnknownExposes(namespace=named.name, type_=type_, location=place.location)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from naftiko.document.nodes import Node
 from naftiko.model.build_consumes import build_authentication
-from naftiko.model.build_operation import build_operation
+from naftiko.model.build_operation import build_discover, build_operation
 from naftiko.model.exposes import ExposesMcp
 from naftiko.model.fields import Fields, Named
 from naftiko.model.mcp import Completion, McpOptions, McpPrompt, McpPromptArgument, McpResource
@@ -24,12 +24,14 @@ def build_mcp(namespace: str, fields: Fields) -> ExposesMcp:
         tools=tuple(build_operation(item, item.name) for item in fields.named("tools")),
         resources=tuple(_resource(item) for item in fields.named("resources")),
         prompts=tuple(_prompt(item) for item in fields.named("prompts")),
+        discover=build_discover(fields),
         options=McpOptions(
             max_binary_size=fields.scalar("maxBinarySize"),
             page_size=fields.scalar("pageSize"),
             ttl_ms=fields.scalar("ttlMs"),
             cache_scope=fields.scalar("cacheScope"),
             resumable=fields.node_of("resumable"),
+            tasks=fields.mapping("tasks"),
         ),
     )
 

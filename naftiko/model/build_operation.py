@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from naftiko.document.nodes import Mapping
+from typing import TYPE_CHECKING
+
+from naftiko.document.nodes import Mapping, Scalar
 from naftiko.model.build_parameters import (
     build_call,
     build_hints,
@@ -13,6 +15,9 @@ from naftiko.model.build_parameters import (
 from naftiko.model.build_steps import build_mappings, build_steps
 from naftiko.model.exposes import ExposedOperation
 from naftiko.model.fields import Fields, Named
+
+if TYPE_CHECKING:
+    from naftiko.model.discovery import Discovery
 
 
 def build_operation(named: Named, name: str) -> ExposedOperation:
@@ -33,6 +38,9 @@ def build_operation(named: Named, name: str) -> ExposedOperation:
         on_error=fields.scalar("onError"),
         ref=fields.scalar("ref"),
         content=fields.node_of("content"),
+        when=fields.scalar("when"),
+        is_error=fields.scalar("isError"),
+        output_schema=fields.node_of("outputSchema"),
         response=fields.mapping("response"),
         responses=fields.mapping("responses"),
         response_binary=fields.mapping("responseBinary"),
@@ -41,7 +49,24 @@ def build_operation(named: Named, name: str) -> ExposedOperation:
         tags=fields.texts("tags"),
         output_parameters=build_output_parameters(fields),
         hints=build_hints(fields.fields("hints")),
+        task_support=fields.scalar("taskSupport") or _execution(fields),
     )
+
+
+def _execution(fields: Fields) -> Scalar | None:
+    """Read `execution: {taskSupport: optional}`, as MCP spells it."""
+    execution = fields.mapping("execution")
+    found = execution.get("taskSupport") if execution is not None else None
+    return found if isinstance(found, Scalar) else None
+
+
+def build_discover(fields: Fields) -> tuple[Discovery, ...]:
+    """Build the `discover` of an adapter."""
+    if fields.node_of("discover") is None:
+        return ()  # most files have none, and the import costs
+    from naftiko.model.build_discovery import build_discoveries
+
+    return build_discoveries(fields)
 
 
 def referred_name(fields: Fields) -> str:

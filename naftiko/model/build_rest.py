@@ -6,7 +6,7 @@ import re
 
 from naftiko.document.nodes import Scalar, Sequence
 from naftiko.model.build_consumes import build_authentication
-from naftiko.model.build_operation import build_operation, referred_name
+from naftiko.model.build_operation import build_discover, build_operation, referred_name
 from naftiko.model.build_parameters import build_input_parameters
 from naftiko.model.exposes import ExposesRest, ForwardConfig, RestOperation, RestResource
 from naftiko.model.fields import Fields, Named
@@ -27,6 +27,7 @@ def build_rest(namespace: str, fields: Fields) -> ExposesRest:
         resources=tuple(_resource(item) for item in fields.named("resources")),
         max_binary_size=fields.scalar("maxBinarySize"),
         cors=fields.mapping("cors"),
+        discover=build_discover(fields),
     )
 
 

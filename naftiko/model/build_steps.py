@@ -14,7 +14,7 @@ NESTED = {
     "forEach": ("steps",),
     "while": ("steps",),
     "until": ("steps",),
-    "try": ("steps", "catch", "finally"),
+    "try": ("steps", "catch", "finally", "onCancel"),
 }
 """The members of a step that hold steps; `switch` has `cases` and `parallel` `branches` beside."""
 

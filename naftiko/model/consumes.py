@@ -145,6 +145,7 @@ class ConsumesAws:
     profile: Scalar | None = None
     credentials: Mapping | None = None
     endpoint_url: Scalar | None = None
+    host_prefix: Scalar | None = None
     role_arn: Scalar | None = None
     retries: Scalar | None = None
     timeout: Scalar | None = None

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from naftiko.document.nodes import Mapping, Node, Scalar
 from naftiko.model.consumes import Authentication
+from naftiko.model.control import ExposesControl
 from naftiko.model.mcp import McpOptions, McpPrompt, McpResource
 from naftiko.model.parameters import Call, Hints, InputParameter, OutputParameter, WithEntry
 from naftiko.model.skills import ExposesSkill
 from naftiko.model.steps import OutputMapping, Step
 from naftiko.source import Location
+
+if TYPE_CHECKING:
+    from naftiko.model.discovery import Discovery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -21,8 +25,9 @@ class ExposedOperation:
     `input_parameters` is None where the file declares none, so that they are inferred. One of
     `call`, `steps` and `ref` says what runs; `with_` is the `with` beside `call` or `ref`.
     `on_error` is what its steps do on failures, where they do not say.
-    `content` lists MCP content blocks, `response` maps the REST status and headers: both are this
-    engine's own.
+    `content` lists MCP content blocks, `response` maps the REST status and headers, `is_error` says
+    which answers are failures, `output_schema` is what they look like, `when` says whether it is
+    there at all: these are this engine's own.
     """
 
     name: str
@@ -40,12 +45,16 @@ class ExposedOperation:
     output_parameters: tuple[OutputParameter, ...] = ()
     hints: Hints | None = None
     content: Node | None = None
+    when: Scalar | None = None
+    is_error: Scalar | None = None
+    output_schema: Node | None = None
     response: Mapping | None = None
     responses: Mapping | None = None
     response_binary: Mapping | None = None
     output_media_type: Scalar | None = None
     max_binary_size: Scalar | None = None
     tags: tuple[str, ...] = ()
+    task_support: Scalar | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -92,6 +101,7 @@ class ExposesRest:
     resources: tuple[RestResource, ...] = ()
     max_binary_size: Scalar | None = None
     cors: Mapping | None = None
+    discover: tuple[Discovery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -110,6 +120,7 @@ class ExposesMcp:
     prompts: tuple[McpPrompt, ...] = ()
     options: McpOptions = field(default_factory=McpOptions)
     cors: Mapping | None = None
+    discover: tuple[Discovery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -121,4 +132,4 @@ class UnknownExposes:
     location: Location
 
 
-Exposes: TypeAlias = ExposesRest | ExposesMcp | ExposesSkill | UnknownExposes
+Exposes: TypeAlias = ExposesRest | ExposesMcp | ExposesSkill | ExposesControl | UnknownExposes

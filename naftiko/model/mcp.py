@@ -79,3 +79,4 @@ class McpOptions:
     ttl_ms: Scalar | None = None
     cache_scope: Scalar | None = None
     resumable: Node | None = None
+    tasks: Mapping | None = None

@@ -11,6 +11,7 @@ from naftiko.errors import Problem
 from naftiko.expressions.jsonpath import Path
 from naftiko.model.capability import Info
 from naftiko.model.parameters import Hints
+from naftiko.plan.aftermath import Aftermath
 from naftiko.plan.inputs import InputTable
 from naftiko.plan.masking import Masker
 from naftiko.plan.ports import ClientAdapter, Effect, Plan
@@ -20,7 +21,10 @@ from naftiko.values import JsonObject, JsonSchema
 
 if TYPE_CHECKING:
     from naftiko.plan.content import Content
+    from naftiko.plan.discovery.entries import Discovered
+    from naftiko.plan.discovery.finder import Finder
     from naftiko.plan.forward import ForwardPlan
+    from naftiko.plan.meter import Meter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -28,7 +32,8 @@ class OperationPlan:
     """One route or tool: its inputs, what runs, what comes out.
 
     `output_schema` is the JSON Schema of the result where its shape is known. `content` are MCP
-    content blocks made of inputs, step outputs and the result, for MCP callers.
+    content blocks made of inputs, step outputs and the result, for MCP callers. `task_support`
+    says whether MCP callers may have it as a task: forbidden, optional or required.
     """
 
     name: str
@@ -41,15 +46,20 @@ class OperationPlan:
     hints: Hints
     location: Location
     content: Content | None = None
+    task_support: str = "forbidden"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class RestOperationPlan:
-    """An operation under its method. `documented` are its answers by status, for OpenAPI."""
+    """An operation under its method. `documented` are its answers by status, for OpenAPI.
+
+    `by_schema` says that its body, or its query, is one object that `inputs.verbatim` describes.
+    """
 
     method: str
     operation: OperationPlan
     documented: Mapping[str, JsonObject] = field(default_factory=dict)
+    by_schema: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -110,6 +120,8 @@ class RestAdapterPlan:
     location: Location
     max_binary_bytes: int | None = None
     cors: CorsPlan | None = None
+    discovered: Discovered | None = None
+    meter: Meter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -187,12 +199,28 @@ class PromptPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class TaskServing:
+    """How long an MCP adapter keeps tasks, and how many.
+
+    `ttl_s` counts from a task's creation, where the caller does not ask for another up to
+    `max_ttl_s`. `most` is over all callers, `most_each` of one session.
+    """
+
+    ttl_s: float = 3_600.0
+    max_ttl_s: float = 86_400.0
+    most: int = 1_000
+    most_each: int = 100
+    poll_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class McpServing:
     """How an MCP adapter serves its lists and streams.
 
     `ttl_ms` and `cache_scope` are None where the file leaves them to the engine. `retry_ms` makes
     event streams of 2025-11-25 resumable, and `close_after_s` ends the stream of a call that takes
-    longer, so that its caller comes back for the answer.
+    longer, so that its caller comes back for the answer. `tasks` is None where no tool may become
+    one.
     """
 
     max_bytes: int = DEFAULT_MAX_BYTES
@@ -201,6 +229,7 @@ class McpServing:
     cache_scope: Literal["public", "private"] | None = None
     retry_ms: int | None = None
     close_after_s: float | None = None
+    tasks: TaskServing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -219,6 +248,8 @@ class McpAdapterPlan:
     prompts: tuple[PromptPlan, ...] = ()
     options: McpServing = field(default_factory=McpServing)
     cors: CorsPlan | None = None
+    discovered: Discovered | None = None
+    meter: Meter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -246,9 +277,39 @@ class SkillAdapterPlan:
     skills: Mapping[str, SkillPlan]
     location: Location
     cors: CorsPlan | None = None
+    meter: Meter | None = None
 
 
-AdapterPlan: TypeAlias = RestAdapterPlan | McpAdapterPlan | SkillAdapterPlan
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class ControlAdapterPlan:
+    """An `exposes: control` entry: a port for operators.
+
+    `namespace` names it on the command line, where the file does not `control`. `health`,
+    `status` and `metrics` say which of its endpoints there are. `generation` and `spec_version`
+    are the file's: "ikanos", "1.0.0-beta5".
+    """
+
+    namespace: str
+    address: str | None
+    port: int
+    description: str
+    auth: ServerAuth | None
+    health: bool
+    status: bool
+    metrics: bool
+    generation: str
+    spec_version: str
+    location: Location
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The paths that are served."""
+        found: tuple[str, ...] = ("/health/live", "/health/ready") if self.health else ()
+        found += ("/status",) if self.status else ()
+        return (*found, "/metrics") if self.metrics else found
+
+
+AdapterPlan: TypeAlias = RestAdapterPlan | McpAdapterPlan | SkillAdapterPlan | ControlAdapterPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -262,7 +323,11 @@ class Disabled:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class CapabilityPlan:
-    """Everything that is served, and what was left out."""
+    """Everything that is served, and what was left out.
+
+    `discoveries` look for entries of the adapters while the capability serves. `meter` counts
+    requests and calls, where a control adapter shows them.
+    """
 
     path: str
     info: Info
@@ -270,3 +335,6 @@ class CapabilityPlan:
     clients: Mapping[str, ClientAdapter]
     masker: Masker
     disabled: tuple[Disabled, ...]
+    aftermath: Aftermath = field(default_factory=Aftermath)
+    discoveries: tuple[Finder, ...] = ()
+    meter: Meter | None = None

@@ -7,13 +7,15 @@ path, one namespace twice, a server secret without value) is an error.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from naftiko.errors import Problems, did_you_mean
 from naftiko.model.capability import Capability
+from naftiko.model.control import ExposesControl
 from naftiko.model.exposes import Exposes, ExposesMcp, ExposesRest, UnknownExposes
 from naftiko.model.skills import ExposesSkill
-from naftiko.plan.capability import AdapterPlan, CapabilityPlan
+from naftiko.plan.capability import AdapterPlan, CapabilityPlan, ControlAdapterPlan
 from naftiko.plan.masking import Masker
 from naftiko.plan.mcp_compiler import McpCompiler
 from naftiko.plan.operations import OperationCompiler
@@ -21,6 +23,10 @@ from naftiko.plan.rest_compiler import RestCompiler
 from naftiko.plan.settings import AdapterSettings
 from naftiko.plan.templates import PlanTemplates
 from naftiko.source import Location
+
+if TYPE_CHECKING:
+    from naftiko.plan.discovery.compiler import DiscoveryCompiler
+    from naftiko.plan.meter import Meter
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,8 +48,19 @@ class CapabilityCompiler:
         settings = AdapterSettings(
             templates=self.templates, problems=self.problems, masker=self.masker
         )
-        rest = RestCompiler(operations=self.operations, settings=settings, problems=self.problems)
-        mcp = McpCompiler(operations=self.operations, settings=settings, problems=self.problems)
+        discovery = self._discovery(settings)
+        rest = RestCompiler(
+            operations=self.operations,
+            settings=settings,
+            problems=self.problems,
+            discovery=discovery,
+        )
+        mcp = McpCompiler(
+            operations=self.operations,
+            settings=settings,
+            problems=self.problems,
+            discovery=discovery,
+        )
         for exposes in self.exposes:
             if isinstance(exposes, UnknownExposes):
                 self._unknown(exposes)
@@ -57,15 +74,43 @@ class CapabilityCompiler:
                     adapters.append(mcp.compile(exposes))
                 case ExposesSkill():
                     adapters.append(self._skill(exposes, settings))
+                case ExposesControl():
+                    adapters += self._control(exposes, settings, adapters)
         self._check_ports(adapters)
+        meter = self.operations.clients.context.meter
         return CapabilityPlan(
             path=self.capability.document.path,
             info=self.capability.info,
-            adapters=tuple(adapters),
+            adapters=tuple(adapters if meter is None else _metered(adapters, meter)),
             clients=self.operations.clients.compiled,
             masker=self.masker,
             disabled=tuple(self.operations.disabled),
+            aftermath=self.operations.aftermath,
+            discoveries=discovery.finders if discovery is not None else (),
+            meter=meter,
         )
+
+    def _discovery(self, settings: AdapterSettings) -> DiscoveryCompiler | None:
+        """Return what compiles `discover` entries, whose names all templates may use from now on.
+
+        None where there are none: most files have none, and the import costs.
+        """
+        names = [
+            entry.name
+            for exposes in self.exposes
+            if isinstance(exposes, ExposesRest | ExposesMcp)
+            for entry in exposes.discover
+            if entry.name
+        ]
+        if not names:
+            return None
+        from naftiko.plan.discovery.compiler import DiscoveryCompiler
+
+        compiler = DiscoveryCompiler(
+            operations=self.operations, settings=settings, problems=self.problems
+        )
+        self.templates.discovered.update({name: compiler.reader(name) for name in names})
+        return compiler
 
     def _skill(self, exposes: ExposesSkill, settings: AdapterSettings) -> AdapterPlan:
         from naftiko.plan.skill_compiler import SkillCompiler
@@ -77,6 +122,26 @@ class CapabilityCompiler:
             workspace_root=self.operations.clients.context.workspace_root,
         )
         return compiler.compile(exposes)
+
+    def _control(
+        self, exposes: ExposesControl, settings: AdapterSettings, others: Sequence[AdapterPlan]
+    ) -> list[AdapterPlan]:
+        from naftiko.plan.control_compiler import compile_control
+
+        earlier = next((item for item in others if isinstance(item, ControlAdapterPlan)), None)
+        if earlier is not None:
+            self.problems.error(
+                "duplicate-control",
+                "a capability has one control adapter at most",
+                exposes.location,
+                f"the other one stands at {earlier.location}; remove one",
+            )
+            return []
+        return [
+            compile_control(
+                exposes, capability=self.capability, settings=settings, problems=self.problems
+            )
+        ]
 
     def _is_new_namespace(self, exposes: Exposes, seen: dict[str, Location]) -> bool:
         if not exposes.namespace:
@@ -99,7 +164,7 @@ class CapabilityCompiler:
             if exposes.type_
             else "this `exposes` entry has no `type`",
             exposes.location,
-            did_you_mean(exposes.type_, ("rest", "mcp", "skill")),
+            did_you_mean(exposes.type_, ("rest", "mcp", "skill", "control")),
         )
 
     def _check_ports(self, adapters: Sequence[AdapterPlan]) -> None:
@@ -116,3 +181,10 @@ class CapabilityCompiler:
                     adapter.location,
                     "give one of them another `port`",
                 )
+
+
+def _metered(adapters: Sequence[AdapterPlan], meter: Meter) -> list[AdapterPlan]:
+    return [
+        item if isinstance(item, ControlAdapterPlan) else replace(item, meter=meter)
+        for item in adapters
+    ]

@@ -147,6 +147,7 @@ class ContentBlock:
 
     block: Block
     annotations: JsonObject | None = None
+    meta: JsonObject | None = None
     when: Given | None = None
     role: str = "user"
 
@@ -160,6 +161,8 @@ class ContentBlock:
         block = self.block.render(scope)
         if self.annotations is not None:
             block["annotations"] = self.annotations
+        if self.meta is not None:
+            block["_meta"] = self.meta
         return block
 
 
@@ -207,10 +210,13 @@ class ContentCompiler:
         annotations = node.get("annotations")
         when = node.get("when")
         plain = annotations.plain() if annotations is not None else None
+        meta_node = node.get("_meta")
+        meta = meta_node.plain() if meta_node is not None else None
         own_role = node.get("role")
         return ContentBlock(
             self._kind(node),
             annotations=plain if isinstance(plain, dict) else None,
+            meta=meta if isinstance(meta, dict) else None,
             when=self._given(when) if when is not None else None,
             role=own_role.text if isinstance(own_role, Scalar) else role,
         )

@@ -29,6 +29,7 @@ MAX_LOOK_AROUND_TEXT = 10_000
 """Characters of a text that a pattern with look-around or back references is tried on. Its time
 grows with the square of them; all other patterns run in linear time."""
 
+_WRITTEN_AS_TEXT = frozenset({"string", "number", "integer", "boolean"})
 _INTEGER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?", re.ASCII)
 _BOOLEANS: dict[str, bool] = {"true": True, "false": False, "1": True, "0": False}
@@ -127,10 +128,18 @@ class InputTable:
             return _read_array(item, texts)
         return self._readers[item.name](texts[0])
 
-    def check(self, values: JsonObject, places: Mapping[str, str] | None = None) -> JsonObject:
+    def check(
+        self,
+        values: JsonObject,
+        places: Mapping[str, str] | None = None,
+        *,
+        reads_texts: bool = False,
+    ) -> JsonObject:
         """Return the values with defaults filled in, or say everything that is wrong with them.
 
-        `places` tells where each value was found, for the error ("query", "body").
+        `places` tells where each value was found, for the error ("query", "body"). `reads_texts`
+        takes the JSON text of an object or list for it, where no text will do: language models
+        write arguments like that.
 
         Raises: InputError.
         """
@@ -140,9 +149,23 @@ class InputTable:
         for name in self.constants:
             values.pop(name, None)
         if not self._validator.is_valid(values):
-            raise InputError(fields=tuple(self._field_errors(values, places or {})))
+            read = self._read_texts(values) if reads_texts else values
+            if read is values or not self._validator.is_valid(read):
+                raise InputError(fields=tuple(self._field_errors(values, places or {})))
+            values = read
         values.update(self.constants)
         return values
+
+    def _read_texts(self, values: JsonObject) -> JsonObject:
+        """Return the values with JSON texts read; the same object where there are none."""
+        found: JsonObject = {}
+        for item in self.inputs:
+            text = values.get(item.name)
+            if isinstance(text, str) and item.types and not item.types & _WRITTEN_AS_TEXT:
+                value = _read_json(text)
+                if isinstance(value, dict | list):
+                    found[item.name] = value
+        return {**values, **found} if found else values
 
     def _field_errors(self, values: JsonObject, places: Mapping[str, str]) -> list[FieldError]:
         def place_of(name: str) -> str:
@@ -383,11 +406,13 @@ def _read_boolean(text: str) -> JsonValue:
 def _read_json(text: str) -> JsonValue:
     import orjson
 
+    from naftiko.expressions.text import exact_json
+
     try:
         value: JsonValue = orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
-    return value
+    return exact_json(text, value)
 
 
 def _read_array(item: Input, texts: Sequence[str]) -> JsonValue:

@@ -12,7 +12,7 @@ from naftiko.expressions import ExpressionError
 from naftiko.expressions.durations import parse_duration_s
 from naftiko.expressions.sizes import parse_size_bytes
 from naftiko.model.exposes import ExposedOperation, ExposesMcp
-from naftiko.model.mcp import McpOptions, McpResource
+from naftiko.model.mcp import McpResource
 from naftiko.plan.capability import (
     Disabled,
     McpAdapterPlan,
@@ -20,6 +20,7 @@ from naftiko.plan.capability import (
     OperationPlan,
     PromptPlan,
     ResourcePlan,
+    TaskServing,
 )
 from naftiko.plan.clients import LeftOut
 from naftiko.plan.operations import OperationCompiler, Setting
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from naftiko.plan.completions import CompletionCompiler
     from naftiko.plan.content import ContentCompiler
     from naftiko.plan.content_files import Files
+    from naftiko.plan.discovery.compiler import DiscoveryCompiler
+    from naftiko.plan.discovery.entries import Discovered
 
 MAX_BINARY_BYTES = 256 * 1024 * 1024
 """More than this is not held in memory, whatever the file says."""
@@ -60,11 +63,13 @@ class McpCompiler:
     operations: OperationCompiler
     settings: AdapterSettings
     problems: Problems
+    discovery: DiscoveryCompiler | None = None
 
     def compile(self, exposes: ExposesMcp) -> McpAdapterPlan:
         """Compile an adapter."""
         stdio = exposes.transport == "stdio"
-        options = self._serving(exposes.options)
+        options = self._serving(exposes)
+        tools = tuple(self._tools(exposes, options))
         return McpAdapterPlan(
             namespace=exposes.namespace,
             transport="stdio" if stdio else "http",
@@ -72,13 +77,27 @@ class McpCompiler:
             port=None if stdio else self.settings.port(exposes.port, "mcp", exposes.location),
             description=exposes.description,
             auth=self.settings.auth(exposes.authentication),
-            tools=tuple(self._tools(exposes, options)),
+            tools=tools,
             resources=tuple(self._resources(exposes, options)),
             prompts=tuple(self._prompts(exposes, options)),
             options=options,
             location=exposes.location,
             cors=self.settings.cors(exposes.cors),
+            discovered=self._discovered(exposes, tools, options),
         )
+
+    def _discovered(
+        self, exposes: ExposesMcp, tools: Sequence[OperationPlan], options: McpServing
+    ) -> Discovered | None:
+        if self.discovery is None or not exposes.discover:
+            return None
+
+        def compile_entry(tool: ExposedOperation, setting: Setting) -> OperationPlan | None:
+            return self._tool(tool, setting, options)
+
+        # As they are listed: a `-` at either end goes.
+        taken = {name for tool in tools for name in (tool.name, tool.name.strip("-"))}
+        return self.discovery.compile(exposes.namespace, exposes.discover, taken, compile_entry)
 
     def _files(self) -> Files:
         from naftiko.plan.content_files import Files
@@ -98,8 +117,10 @@ class McpCompiler:
     def _tools(self, exposes: ExposesMcp, options: McpServing) -> Iterable[OperationPlan]:
         taken: dict[str, Location] = {}
 
+        setting = Setting(exposes.namespace)
+
         def compile_tool(tool: ExposedOperation) -> OperationPlan | None:
-            return self._tool(exposes, tool, options)
+            return self._tool(tool, setting, options)
 
         for tool in exposes.tools:
             if self._is_new(taken, "tool", tool.name, tool.location):
@@ -108,10 +129,20 @@ class McpCompiler:
                     yield plan
 
     def _tool(
-        self, exposes: ExposesMcp, tool: ExposedOperation, options: McpServing
+        self, tool: ExposedOperation, setting: Setting, options: McpServing
+    ) -> OperationPlan | None:
+        plan = self._plain_tool(tool, setting, options)
+        if plan is None or tool.task_support is None:
+            return plan
+        from naftiko.plan.tasks import task_support
+
+        return replace(plan, task_support=task_support(tool.task_support))
+
+    def _plain_tool(
+        self, tool: ExposedOperation, setting: Setting, options: McpServing
     ) -> OperationPlan | None:
         if tool.content is None:
-            return self.operations.compile(tool, Setting(exposes.namespace))
+            return self.operations.compile(tool, setting)
         from naftiko.plan.given import GivenPlan, declares_nothing_to_run, given_operation
 
         content = self._contents(options).compile(tool.content)
@@ -119,7 +150,7 @@ class McpCompiler:
             return given_operation(
                 tool, tool.input_parameters or (), GivenPlan(), self.operations, content
             )
-        plan = self.operations.compile(tool, Setting(exposes.namespace))
+        plan = self.operations.compile(tool, setting)
         return replace(plan, content=content) if plan is not None else None
 
     def _resources(self, exposes: ExposesMcp, options: McpServing) -> Iterator[ResourcePlan]:
@@ -223,7 +254,8 @@ class McpCompiler:
         )
         return False
 
-    def _serving(self, options: McpOptions) -> McpServing:
+    def _serving(self, exposes: ExposesMcp) -> McpServing:
+        options = exposes.options
         retry_ms, close_after_s = self._resumable(options.resumable)
         max_bytes = self._read(options.max_binary_size, "max-binary-size", parse_size_bytes)
         scope = options.cache_scope.text if options.cache_scope else None
@@ -234,7 +266,20 @@ class McpCompiler:
             cache_scope=SCOPES.get(scope or ""),
             retry_ms=retry_ms,
             close_after_s=close_after_s,
+            tasks=self._tasks(exposes),
         )
+
+    def _tasks(self, exposes: ExposesMcp) -> TaskServing | None:
+        """Read `tasks`; None where no tool, and none that is discovered, may become one."""
+        found = [tool.task_support for tool in exposes.tools]
+        found += [item.entry.operation.task_support for item in exposes.discover if item.entry]
+        said = {support.text for support in found if support is not None}
+        if not said and exposes.options.tasks is None:
+            return None
+        from naftiko.plan.tasks import task_serving
+
+        serving = task_serving(exposes.options.tasks, self.problems)
+        return serving if said.intersection(("optional", "required")) else None
 
     def _resumable(self, node: Node | None) -> tuple[int | None, float | None]:
         if isinstance(node, Mapping):

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from naftiko.document.nodes import Node, Scalar
-from naftiko.errors import Problem, Problems, Severity, did_you_mean
+from naftiko.errors import Problem, Problems, Severity, ShapingError, did_you_mean
 from naftiko.expressions import ExpressionError
 from naftiko.model.aggregates import Aggregate
 from naftiko.model.exposes import ExposedOperation
 from naftiko.model.parameters import Hints, InputParameter
 from naftiko.model.scripting import ScriptSettings
+from naftiko.plan.aftermath import Aftermath
 from naftiko.plan.aggregates import Body, Functions, ReferredPlan, merged_hints, referring
 from naftiko.plan.call import Argument, CallPlan
 from naftiko.plan.capability import Disabled, OperationPlan
@@ -57,11 +58,23 @@ class _Called:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where an operation stands: its adapter, its method and path, the inputs declared above it."""
+    """Where an operation stands: its adapter, its method and path, the inputs declared above it.
+
+    `given` are names that templates see and no caller gives, such as the item of a `discover`
+    entry. `closed` says that callers give nothing under a name of its own. `lists` says that the
+    operation is compiled even where --read-only keeps it from being served.
+    """
 
     adapter: str
     place: Place = field(default_factory=Place)
     shared: tuple[InputParameter, ...] = ()
+    given: tuple[str, ...] = ()
+    closed: bool = False
+    lists: bool = False
+
+    def declares(self, operation: ExposedOperation) -> bool:
+        """Tell whether the file says what callers give."""
+        return operation.input_parameters is not None or bool(self.shared) or self.closed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +88,7 @@ class OperationCompiler:
     disabled: list[Disabled] = field(default_factory=list)
     functions: Functions | None = None
     script_settings: ScriptSettings = field(default_factory=ScriptSettings)
+    aftermath: Aftermath = field(default_factory=Aftermath)
     _scripts: ScriptCompiler | None = field(default=None, init=False)
 
     def compile(self, operation: ExposedOperation, setting: Setting) -> OperationPlan | None:
@@ -83,12 +97,20 @@ class OperationCompiler:
         A template or path that does not parse leaves out its operation, not the file.
         """
         try:
+            if not self.is_wanted(operation):
+                return None
             called = self._called(operation, setting)
             if operation.response is not None and setting.place.method is not None:
                 from naftiko.plan.response import compile_response
 
                 plan = compile_response(operation.response, called.plan, self.templates)
                 called = replace(called, plan=plan)
+            if operation.is_error is not None:
+                from naftiko.plan.judged import JudgedPlan
+
+                condition = self.templates.condition(operation.is_error)
+                called = replace(called, plan=JudgedPlan(plan=called.plan, failed=condition))
+            output_schema = self._declared_output(operation) or called.output_schema
         except ExpressionError as error:
             problem = replace(error.problem, severity=Severity.WARNING)
             self._left(setting.adapter, operation, problem)
@@ -98,7 +120,7 @@ class OperationCompiler:
             return None
         hints = merged_hints(operation.hints, called.hints)
         self._check_hints(operation, hints, called.effect)
-        if self.read_only and not _only_reads(hints, called.effect):
+        if not setting.lists and not self.may_serve(hints, called.effect):
             return None
         return OperationPlan(
             name=operation.name,
@@ -106,11 +128,68 @@ class OperationCompiler:
             description=operation.description or called.description,
             inputs=called.inputs,
             plan=called.plan,
-            output_schema=called.output_schema,
+            output_schema=output_schema,
             effect=called.effect,
             hints=hints,
             location=operation.location,
         )
+
+    def may_serve(self, hints: Hints, effect: Effect) -> bool:
+        """Tell whether --read-only, where it is set, lets an operation be served."""
+        return not self.read_only or _only_reads(hints, effect)
+
+    def is_wanted(self, operation: ExposedOperation) -> bool:
+        """Tell whether the `when` of an operation lets it be there.
+
+        Raises: LeftOut where it reads what nobody knows yet, or fails; ExpressionError.
+        """
+        if operation.when is None:
+            return True
+        condition = self.templates.condition(operation.when)
+        try:
+            for name, reference in unbound(condition.references, self.templates):
+                raise leave_out(
+                    "unsettled-condition",
+                    f"`when` of `{operation.name}` reads `{name}`; it is settled when the file is "
+                    "loaded, over bound variables only",
+                    reference.location,
+                )
+            return condition.test({})
+        except ShapingError as error:
+            raise leave_out("condition-failed", error.message, operation.when.location) from None
+
+    def body(self, operation: ExposedOperation, setting: Setting) -> Body:
+        """Compile what an operation runs that is not exposed itself.
+
+        Raises: LeftOut, ExpressionError.
+        """
+        called = self._called(operation, setting)
+        return Body(
+            plan=called.plan,
+            inputs=called.inputs,
+            output_schema=called.output_schema,
+            effect=called.effect,
+            description=called.description,
+        )
+
+    def _declared_output(self, operation: ExposedOperation) -> JsonSchema | None:
+        node = operation.output_schema
+        if node is None:
+            return None
+        schema = node.plain()
+        try:
+            if not isinstance(schema, dict):
+                raise ValueError("it is no object")  # said as the others are
+            refuse_explosion(schema)
+            compile_validator(schema)
+        except ValueError as error:
+            raise leave_out(
+                "invalid-output-schema",
+                f"the `outputSchema` of `{operation.name}` is no valid JSON Schema: "
+                + str(error).partition("\n")[0][:200],
+                node.location,
+            ) from error
+        return schema
 
     def _left(self, adapter: str, operation: ExposedOperation, problem: Problem) -> None:
         self.problems.add(problem)
@@ -156,14 +235,7 @@ class OperationCompiler:
         """Compile a function, where the aggregate's namespace stands for its inputs."""
         prefixes = {aggregate.namespace, aggregate.written_as}
         scoped = replace(self, templates=replace(self.templates, namespaces=prefixes))
-        called = scoped._called(operation, Setting(aggregate.namespace))
-        return Body(
-            plan=called.plan,
-            inputs=called.inputs,
-            output_schema=called.output_schema,
-            effect=called.effect,
-            description=called.description,
-        )
+        return scoped.body(operation, Setting(aggregate.namespace))
 
     def _orchestrated(self, operation: ExposedOperation, setting: Setting) -> _Called:
         # Most files have no steps, and all that steps can do takes 30 ms to import.
@@ -171,8 +243,8 @@ class OperationCompiler:
 
         place = setting.place
         declared, fixed = self._split_fixed(operation, setting)
-        is_declared = operation.input_parameters is not None or bool(setting.shared)
-        names = {*fixed, *(item.name for item in declared), *place.path_names}
+        is_declared = setting.declares(operation)
+        names = {*fixed, *(item.name for item in declared), *place.path_names, *setting.given}
         self._refuse_call_beside_steps(operation)
         found = compile_orchestration(
             operation,
@@ -182,14 +254,16 @@ class OperationCompiler:
             scripts=self._script_compiler(),
             declared=names if is_declared else None,
             adapter=setting.adapter,
-            path_names=place.path_names,
+            path_names=(*place.path_names, *setting.given),
+            aftermath=self.aftermath,
+            given=setting.given,
         )
-        inputs = found.inferred(place)
+        inputs = [item for item in found.inferred(place) if item.name not in setting.given]
         if is_declared:
             listed = declared_inputs(declared, place=place, parameters=found.known())
             known = {*names, *(item.name for item in listed)}
             extra = undeclared(operation, found, place, known, self.problems)
-            inputs = (*listed, *extra)
+            inputs = [*listed, *extra]
         closed = is_declared or not found.is_open
         table = self._table(operation, inputs, fixed, closed=closed)
         return _Called(plan=found.plan, inputs=table, output_schema=None, effect=found.plan.effect)
@@ -241,8 +315,9 @@ class OperationCompiler:
         declared, fixed = self._split_fixed(operation, setting)
         inputs = declared_inputs(declared, place=setting.place, parameters={})
         # What a mock reads and does not declare, callers may give all the same.
-        known = {*fixed, *(item.name for item in inputs)}
-        is_declared = operation.input_parameters is not None or bool(setting.shared)
+        known = {*fixed, *(item.name for item in inputs), *setting.given}
+        inputs = tuple(item for item in inputs if item.name not in setting.given)
+        is_declared = setting.declares(operation)
         table = self._table(operation, inputs, fixed, closed=is_declared and read <= known)
         return _Called(plan=plan, inputs=table, output_schema=None, effect=Effect.READ)
 
@@ -289,13 +364,14 @@ class OperationCompiler:
         inputs: Sequence[Input] = infer_inputs(
             place=setting.place, arguments=arguments, uses=uses, parameters=client.parameters
         )
+        inputs = [item for item in inputs if item.name not in setting.given]
         fixed: JsonObject = {}
-        is_declared = operation.input_parameters is not None or bool(setting.shared)
+        is_declared = setting.declares(operation)
         if is_declared:
             declared, fixed = self._split_fixed(operation, setting)
             known = parameters | _by_use(uses)
             listed = declared_inputs(declared, place=setting.place, parameters=known)
-            names = {*fixed, *(item.name for item in listed)}
+            names = {*fixed, *(item.name for item in listed), *setting.given}
             extra = undeclared_inputs(situation, inputs, names, self.problems)
             inputs = (*listed, *extra)
         closed = is_declared or not client.open_arguments
@@ -314,7 +390,8 @@ class OperationCompiler:
             consumed=frozenset(
                 name for name in (*used, *setting.place.path_names) if name not in parameters
             )
-            | filled,
+            | filled
+            | frozenset(setting.given),
             shaper=shaper,
         )
         return _Called(

@@ -15,6 +15,7 @@ from naftiko.values import MISSING, JsonSchema, JsonValue, Missing
 if TYPE_CHECKING:
     from naftiko.document.nodes import Node, Scalar
     from naftiko.expressions.template import Template
+    from naftiko.plan.meter import Meter
     from naftiko.plan.run import Run
     from naftiko.plan.values import ValueTemplate
 
@@ -39,7 +40,8 @@ class Result:
     `raw` in a format other than JSON when somebody needs its value: use `decoded()`. `stream`
     yields pages, each a result whose value is a list, for callers that take them one by one: only
     a run that says `streams` gets one. `received` are the headers that an API sent, for client
-    adapters alone: they are never passed on.
+    adapters alone: they are never passed on. `judged` says that it is `isError` of the file that
+    calls it failed.
     """
 
     value: JsonValue | Missing = MISSING
@@ -51,6 +53,7 @@ class Result:
     decode: Decode | None = None
     stream: AsyncIterator[Result] | None = None
     received: Mapping[str, str] | None = None
+    judged: bool = False
 
     async def decoded(self) -> JsonValue | Missing:
         """Return `value`, read from `raw` when it is first asked for.
@@ -302,7 +305,8 @@ class ClientContext:
     returns what a `call` names (the call, and the operation that makes it), or raises LeftOut.
     `version_of` counts how often a variable that is refreshed was given another value; `refreshes`
     tells whether there is such a variable. `memory` is what adapters keep beyond their own life.
-    `forget_secret` is for what `add_secret` was told and has long ended.
+    `forget_secret` is for what `add_secret` was told and has long ended. `meter` counts what is
+    sent, where somebody looks.
     """
 
     problems: Problems
@@ -318,6 +322,7 @@ class ClientContext:
     refreshes: bool = False
     forget_secret: Callable[[str], None] = lambda _value: None
     memory: dict[str, str] = field(default_factory=dict, repr=False)
+    meter: Meter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 from urllib.parse import quote
 
 from naftiko.document.nodes import Mapping as MappingNode
@@ -134,6 +134,15 @@ class ResponsePlan:
         return lines
 
 
+@runtime_checkable
+class Wrapping(Plan, Protocol):
+    """A plan around another one, whose status it passes on."""
+
+    @property
+    def plan(self) -> Plan:
+        """The plan within."""
+
+
 def compile_response(node: MappingNode, plan: Plan, templates: PlanTemplates) -> ResponsePlan:
     """Compile `response` around the plan of its operation.
 
@@ -158,6 +167,8 @@ def compile_response(node: MappingNode, plan: Plan, templates: PlanTemplates) ->
 
 def success_status(plan: Plan) -> str:
     """Return the status of a plan's good answers, for OpenAPI: "200", "201", "2XX"."""
+    while not isinstance(plan, ResponsePlan) and isinstance(plan, Wrapping):
+        plan = plan.plan
     if not isinstance(plan, ResponsePlan) or plan.status is None:
         return "200"
     return str(plan.constant_status or "2XX")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -25,6 +25,8 @@ from naftiko.plan.settings import AdapterSettings
 from naftiko.source import Location
 
 if TYPE_CHECKING:
+    from naftiko.plan.discovery.compiler import DiscoveryCompiler
+    from naftiko.plan.discovery.entries import Discovered
     from naftiko.plan.forward import ForwardPlan
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
@@ -37,6 +39,7 @@ class RestCompiler:
     operations: OperationCompiler
     settings: AdapterSettings
     problems: Problems
+    discovery: DiscoveryCompiler | None = None
 
     def compile(self, exposes: ExposesRest) -> RestAdapterPlan:
         """Compile an adapter."""
@@ -54,6 +57,21 @@ class RestCompiler:
             location=exposes.location,
             max_binary_bytes=self.settings.size(exposes.max_binary_size, "maxBinarySize"),
             cors=self.settings.cors(exposes.cors),
+            discovered=self._discovered(exposes, routes),
+        )
+
+    def _discovered(self, exposes: ExposesRest, routes: Sequence[RoutePlan]) -> Discovered | None:
+        if self.discovery is None or not exposes.discover:
+            return None
+        from naftiko.plan.discovery.routes import OwnRoutes
+
+        own = [(entry.method, route.path, entry) for route in routes for entry in route.operations]
+        return self.discovery.compile(
+            exposes.namespace,
+            exposes.discover,
+            [entry.operation.name for _, _, entry in own],
+            self.operations.compile,
+            own=OwnRoutes((method, path) for method, path, _ in own),
         )
 
     def _route(

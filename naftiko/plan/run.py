@@ -81,7 +81,8 @@ class Run:
     that may be suspended; JSON, small, and given back when the run goes on. `streams` says that
     whoever runs the plan takes pages one by one; steps collect them all the same.
     `max_binary_bytes` is the largest binary answer that the adapter called lets through, where the
-    consumed operation has no `maxBinarySize` of its own.
+    consumed operation has no `maxBinarySize` of its own. `in_task` says that the caller does not
+    wait but comes back and asks (MCP tasks).
     """
 
     inputs: Mapping[str, JsonValue]
@@ -94,6 +95,7 @@ class Run:
     streams: bool = False
     outputs: dict[str, JsonValue] = field(default_factory=dict)
     max_binary_bytes: int | None = None
+    in_task: bool = False
 
     def remaining_s(self) -> float | None:
         """Return the seconds left, None without a deadline."""

@@ -18,7 +18,7 @@ from naftiko.plan.masking import Masker
 from naftiko.plan.templates import PlanTemplates
 from naftiko.source import Location
 
-DEFAULT_PORTS = {"rest": 8080, "mcp": 9090, "skill": 8090}
+DEFAULT_PORTS = {"rest": 8080, "mcp": 9090, "skill": 8090, "control": 9095}
 SERVER_AUTH_FIELDS = {
     "bearer": ("token",),
     "apikey": ("key", "value"),

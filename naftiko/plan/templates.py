@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
 _SECRET = re.compile(r"[A-Z][A-Z0-9_]*")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
+DISCOVERED = "discovered"
+"""What templates call the entries that `discover` has found, by its name."""
 INPUT_PREFIXES = ("rest", "tools")
 """What public documents write for the caller's arguments, beside the adapter's own namespace."""
 
@@ -51,6 +53,7 @@ class PlanTemplates:
 
     `missing` collects the uses of variables without value, to be reported together. `steps` are
     names of steps, which mean those even where an adapter is called the same: `{{orders.id}}`.
+    `discovered` returns what `{{discovered.machines}}` stands for now, by the name after the dot.
     """
 
     variables: BoundVariables
@@ -59,6 +62,7 @@ class PlanTemplates:
     masker: Masker
     missing: list[MissingVariable] = field(default_factory=list)
     steps: Collection[str] = ()
+    discovered: dict[str, Callable[[], JsonValue]] = field(default_factory=dict)
 
     def text(self, text: str, at: Anchor) -> Template:
         """Compile one string.
@@ -125,6 +129,21 @@ class PlanTemplates:
         variable = self.variables.find(name)
         return variable is not None and variable.cell is not None
 
+    def is_discovered(self, name: str) -> bool:
+        """Tell whether a name leads to what a `discover` entry has found."""
+        prefix, _, key = name.partition(".")
+        return prefix == DISCOVERED and key.partition(".")[0] in self.discovered
+
+    def _found(self, key: str) -> Getter:
+        name, _, rest = key.partition(".")
+        read = self.discovered[name]
+        inside = default_getter(f"found.{rest}" if rest else "found")
+
+        def get(scope: Scope, /) -> JsonValue | Missing:
+            return inside({"found": read()})
+
+        return get
+
     def warn_settled(self, references: Iterable[Reference]) -> None:
         """Name the variables among them that are refreshed, where what they give is settled."""
         for reference in references:
@@ -159,7 +178,7 @@ class PlanTemplates:
         name = reference.name
         variable = self.variables.find(name)
         if variable is not None:
-            if variable.current is None:
+            if variable.current is None and not variable.is_optional:
                 use = MissingVariable(
                     name, variable.origin, reference.location, unread=variable.unread
                 )
@@ -168,6 +187,8 @@ class PlanTemplates:
                 return _refreshed(variable.cell)
             return _constant(variable.value)
         prefix, _, key = name.partition(".")
+        if prefix == DISCOVERED and self.is_discovered(name):
+            return self._found(key)
         if prefix == "env" and key:
             return self._undeclared(key, reference)
         if prefix in self.variables.namespaces and _SECRET.fullmatch(key):
@@ -219,7 +240,7 @@ def unbound(
     for reference in references:
         if templates.variables.find(reference.name) is not None:
             continue
-        if reference.name.startswith("env."):
+        if reference.name.startswith("env.") or templates.is_discovered(reference.name):
             continue
         name = templates.input_name(reference.name) or reference.name
         found.append((name, reference))

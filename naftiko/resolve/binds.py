@@ -12,7 +12,7 @@ from naftiko.document.nodes import Mapping as MappingNode
 from naftiko.document.nodes import Scalar
 from naftiko.errors import Problems, SpecError, did_you_mean
 from naftiko.expressions.durations import parse_duration_s
-from naftiko.model.binds import Bind
+from naftiko.model.binds import Bind, BindKey
 from naftiko.resolve.files import UnderRoot, bind_path
 from naftiko.resolve.providers import SourceUnavailableError, Surroundings
 from naftiko.resolve.sources import Sources
@@ -27,14 +27,27 @@ _PLAIN_VALUES = frozenset({"true", "false", "env", "profile", "off", "on", "defa
 
 
 class Cell:
-    """The value of a variable that is refreshed. `version` counts the values it has had."""
+    """The value of a variable that is refreshed. `version` counts the values it has had.
 
-    __slots__ = ("value", "version")
+    `default` is what it may have without its source, which is masked only where `is_secret`.
+    """
 
-    def __init__(self, value: str | None) -> None:
+    __slots__ = ("default", "is_optional", "is_secret", "value", "version")
+
+    def __init__(
+        self,
+        value: str | None,
+        *,
+        is_optional: bool = False,
+        default: str | None = None,
+        is_secret: bool = True,
+    ) -> None:
         """Start with what was read at load."""
         self.value = value
         self.version = 0
+        self.is_optional = is_optional
+        self.default = default
+        self.is_secret = is_secret
 
     def set(self, value: str) -> None:
         """Give it another value."""
@@ -47,7 +60,8 @@ class Variable:
     """One bound variable. `value` is None where its source, which `origin` names, has none.
 
     `cell` holds its value from then on, where the bind says `refresh`. `unread` says that its
-    store was not asked, so that nobody knows whether it has one.
+    store was not asked, so that nobody knows whether it has one. `is_optional` where it may be
+    without a value; `is_secret` where the value it has is to be masked, which no default is.
     """
 
     name: str
@@ -57,6 +71,9 @@ class Variable:
     location: Location
     cell: Cell | None = field(default=None, repr=False)
     unread: bool = False
+    is_optional: bool = False
+    default: str | None = field(default=None, repr=False)
+    is_secret: bool = True
 
     @property
     def current(self) -> str | None:
@@ -116,8 +133,15 @@ class BoundVariables:
         return tuple(self._by_name)
 
     def secrets(self) -> list[str]:
-        """Return the values to mask. Region names and switches are no secrets: see `is_public`."""
-        values = {variable.current for variable in self._by_name.values()}
+        """Return the values to mask. Region names and switches are no secrets: see `is_public`.
+
+        Nor are defaults, which the file tells to everybody who reads it.
+        """
+        values = {
+            variable.current
+            for variable in self._by_name.values()
+            if variable.is_secret and variable.current != variable.default
+        }
         return sorted(value for value in values if value and not is_public(value))
 
 
@@ -152,8 +176,8 @@ def resolve_binds(
         values = sources.values(bind)
         cells: list[tuple[str, Cell]] = []
         for key in bind.keys:
-            value = values.get(key.source_key) or None
-            cell = None if interval_s is None else Cell(value)
+            value = values.get(key.source_key) or key.default
+            cell = None if interval_s is None else _cell(key, value)
             cells += [(key.source_key, cell)] if cell else []
             variables.append(
                 Variable(
@@ -164,6 +188,9 @@ def resolve_binds(
                     location=key.location,
                     cell=cell,
                     unread=sources.is_unread(bind),
+                    is_optional=key.is_optional,
+                    default=key.default,
+                    is_secret=key.is_secret,
                 )
             )
         if interval_s is not None and bind.uri is not None and cells:
@@ -174,6 +201,10 @@ def resolve_binds(
                 )
             )
     return BoundVariables(variables, environment, refreshed)
+
+
+def _cell(key: BindKey, value: str | None) -> Cell:
+    return Cell(value, is_optional=key.is_optional, default=key.default, is_secret=key.is_secret)
 
 
 def _interval_s(bind: Bind, problems: Problems) -> float | None:

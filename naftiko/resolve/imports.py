@@ -351,7 +351,8 @@ def _refuse_ambiguous(binds: list[Entry], own: str, problems: Problems) -> None:
         if not isinstance(bind, Bind) or not bind.namespace:
             continue
         for key in bind.keys:
-            source = (bind.uri.text if bind.uri else None, key.source_key)
+            uri = bind.uri.text if bind.uri else None
+            source = (uri, key.source_key, key.is_optional, key.default, key.is_secret)
             earlier, meant = seen.setdefault((bind.namespace, key.name), (bind, source))
             imported = {own} != {earlier.location.path, bind.location.path}
             if imported and source != meant:

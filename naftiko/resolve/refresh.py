@@ -90,11 +90,13 @@ class Refresher:
         for key, cell in source.cells:
             value = values.get(key)
             if not value:
+                if cell.is_optional and cell.value == cell.default:
+                    continue  # it has never had another
                 logger.warning(
                     "`%s` is no longer in the bind %s; the last value stays", key, source.uri
                 )
             elif value != cell.value:
-                if not is_public(value):
+                if cell.is_secret and not is_public(value) and value != cell.default:
                     self._add_secret(value)
                 cell.set(value)
                 changed += 1

@@ -18,6 +18,7 @@ from naftiko.model.consumes import (
     ConsumesHttp,
     Import,
 )
+from naftiko.model.control import ExposesControl
 from naftiko.model.exposes import Exposes, UnknownExposes
 
 Entry: TypeAlias = Consumes | Exposes | Aggregate | Bind
@@ -95,6 +96,8 @@ BINDS = Section(
 
 def name_of(entry: Entry) -> str:
     """Return what `import` calls an entry: its namespace; its type where it has none: `control`."""
+    if not entry.namespace and isinstance(entry, ExposesControl):
+        return "control"
     if not entry.namespace and isinstance(entry, UnknownExposes):
         return entry.type_
     return entry.namespace

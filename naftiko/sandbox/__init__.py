@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 import types
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from naftiko.sandbox.account import SandboxAccount, SandboxUnavailable
@@ -65,7 +66,7 @@ class Sandbox:
     ) -> Sandbox:
         """Start a sandbox and return when it accepts connections; port 0 takes a free one.
 
-        `examples` loads a few state machines, an activity and the role that they use.
+        `examples` loads a few state machines, an activity, the role that they use, and functions.
 
         Raises: SandboxUnavailable, OSError if the port is taken.
         """
@@ -138,9 +139,11 @@ class Sandbox:
 
     def _load_examples(self) -> None:
         if self._examples:
-            from naftiko.sandbox import example_machines
+            from naftiko.sandbox import example_machines, functions
 
-            example_machines.create_role(self.account.region)
-            example_machines.load(
-                self._accounts.backend(self.account.account_id, self.account.region)
+            account_id, region = self.account.account_id, self.account.region
+            example_machines.create_role(region)
+            example_machines.load(self._accounts.backend(account_id, region))
+            self._accounts.load_functions = partial(
+                functions.load_examples, account_id, region, example_machines.ROLE_ARN
             )

@@ -78,8 +78,12 @@ class Accounts:
     """The backends of one sandbox, one for each account and region that was asked for."""
 
     def __init__(self) -> None:
-        """Start with none; `endpoint_url` is set once the server listens."""
+        """Start with none; `endpoint_url` is set once the server listens.
+
+        `load_functions` is called before the first request for Lambda functions.
+        """
         self.endpoint_url: str | None = None
+        self.load_functions: Callable[[], None] | None = None
         self._backends: dict[tuple[str, str], Backend] = {}
         self._lock = threading.Lock()
 

@@ -19,6 +19,7 @@ from typing import Any
 from moto.core.request import Request
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
+from naftiko.sandbox import functions
 from naftiko.sandbox.extension import Accounts, Response
 from naftiko.sandbox.tasks import caller_probe
 
@@ -53,8 +54,20 @@ class Application:
         """Answer a request."""
         if environ.get("HTTP_X_AMZ_TARGET", "").startswith(TARGET_PREFIX):
             return self._step_functions(environ, start_response)
-        answer: Iterable[bytes] = self._moto_application()(environ, start_response)
+        application = self._moto_application()
+        if environ.get("PATH_INFO", "").startswith(functions.PATH):
+            self._prepare_functions(environ["PATH_INFO"])
+        answer: Iterable[bytes] = application(environ, start_response)
         return answer
+
+    def _prepare_functions(self, path: str) -> None:
+        """Do what only those who use functions should wait for."""
+        if path.endswith(functions.INVOCATIONS):
+            functions.apply()
+        with self._lock:
+            load, self._accounts.load_functions = self._accounts.load_functions, None
+            if load is not None:
+                load()
 
     def _step_functions(
         self, environ: dict[str, Any], start_response: StartResponse
@@ -76,6 +89,7 @@ class Application:
                     create_backend_app,
                 )
 
+                functions.without_docker()
                 self._moto = DomainDispatcherApplication(create_backend_app)
             return self._moto
 

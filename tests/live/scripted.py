@@ -73,12 +73,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def scripted_api() -> Iterator[ScriptedApi]:
+def scripted_api(kind: type[ScriptedApi] = ScriptedApi) -> Iterator[ScriptedApi]:
     """Serve until the block ends."""
     handler = type("Handler", (_Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    handler.api = ScriptedApi(f"http://127.0.0.1:{server.server_address[1]}")
+    handler.api = kind(f"http://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), name="scripted")
     thread.start()
     try:

@@ -90,6 +90,8 @@ def serving(
 
     async def serve() -> None:
         async with capability:
+            if capability.discovers:
+                await capability.discovered()
             await running.serve()
 
     def work() -> None:

@@ -38,6 +38,7 @@ ANSWERS: dict[str, Any] = {
         ]
     },
     "GET /jobs/j-2": {"json": {"status": "FAILED", "reason": "no paper"}},
+    "POST /jobs": {"id": "j-1"},
 }
 
 
@@ -49,7 +50,8 @@ def api() -> Iterator[ScriptedApi]:
 
 @pytest.fixture(scope="module")
 def served(api: ScriptedApi) -> Iterator[Served]:
-    with serving(EXAMPLE, environment={"SHOP_API_URL": api.url}) as running:
+    environment = {"SHOP_API_URL": api.url, "JOB_LOOK": "10ms"}
+    with serving(EXAMPLE, environment=environment) as running:
         assert running.capability.problems == ()
         yield running
 
@@ -124,6 +126,24 @@ def test_a_tool_runs_steps(served: Served) -> None:
     failed, text = call_tool(served, "order-tools", "open-orders", {"customer": "c-2"})
 
     assert (failed, json.loads(text)) == (False, {"orders": ["o-1", "o-3"]})
+
+
+def test_a_tool_waits_for_a_job(served: Served, api: ScriptedApi) -> None:
+    failed, text = call_tool(served, "order-tools", "run-job", {"kind": "print"})
+
+    done = {"id": "j-1", "status": "DONE", "result": 42, "late": False}
+    assert (failed, json.loads(text)) == (False, done)
+    assert api.requests == ["POST /jobs", *["GET /jobs/j-1"] * 3]
+    assert api.bodies[0] == {"kind": "print"}
+
+
+def test_a_tool_waits_no_longer_than_it_may(api: ScriptedApi) -> None:
+    environment = {"SHOP_API_URL": api.url, "JOB_LOOK": "15s", "JOB_WAIT": "10s"}
+    with serving(EXAMPLE, environment=environment) as served:
+        failed, text = call_tool(served, "order-tools", "run-job", {"kind": "print"})
+
+    assert (failed, json.loads(text)) == (False, {"id": "j-1", "status": "RUNNING", "late": True})
+    assert api.requests == ["POST /jobs", "GET /jobs/j-1"]
 
 
 def test_a_tool_that_fails_says_so(served: Served, api: ScriptedApi) -> None:

@@ -73,7 +73,10 @@ def test_the_wheel_is_what_runs(python: Path, tmp_path: Path) -> None:
 
 def test_a_shipped_capability_is_valid_by_name(python: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [python, "-m", "naftiko", "validate", "stepfunctions", "stepfunctions-full"],
+        [
+            *(python, "-m", "naftiko", "validate", "stepfunctions", "stepfunctions-full"),
+            *("stepfunctions-tools", "lambda-tools"),
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,

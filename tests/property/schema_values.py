@@ -25,6 +25,17 @@ LIKELY: dict[str, tuple[str, ...]] = {
     "ImportEntry": ("a.yaml",),
 }
 MAX_DEPTH = 14
+ITEM = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.sampled_from(TEXTS)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+ITEMS = st.lists(
+    st.one_of(ITEM, st.fixed_dictionaries({"a": ITEM}), st.fixed_dictionaries({"a": st.text()})),
+    max_size=6,
+)
 
 
 class Drawer:
@@ -77,6 +88,61 @@ class Drawer:
                 ],
             },
         }
+
+    def discovering(self) -> JsonValue:
+        """Return a capability whose adapters discover; the items stand in it."""
+        found = self._discovery("McpDiscovery", "tool", "McpDiscoveredTool", "found")
+        again = self._discovery("McpDiscovery", "tool", "McpDiscoveredTool", "again")
+        route = self._discovery("RestDiscovery", "operation", "DiscoveredRoute", "routes")
+        operations: list[JsonValue] = [
+            {"name": "get-a", "method": "GET"},
+            {"name": "b", "method": "POST", "body": "{{b}}"},
+        ]
+        http: dict[str, JsonValue] = {
+            "namespace": "api",
+            "type": "http",
+            "baseUri": URLS[0],
+            "resources": [{"name": "things", "path": "/a", "operations": operations}],
+        }
+        function: dict[str, JsonValue] = {"name": "get-a", "description": "A", "call": "api.get-a"}
+        mcp: dict[str, JsonValue] = {"type": "mcp", "namespace": "mcp", "port": 9090, "tools": []}
+        rest: dict[str, JsonValue] = {"type": "rest", "namespace": "web", "port": 8080}
+        return {
+            "naftiko": "1.0.0-alpha3",
+            "binds": [{"namespace": "env", "keys": {"X_KEY": "X_KEY"}}],
+            "capability": {
+                "consumes": [http],
+                "aggregates": [{"namespace": "agg", "label": "A", "functions": [function]}],
+                "exposes": [
+                    mcp | {"discover": [found, again | {"from": "found"}]},
+                    rest | {"resources": [], "discover": [route]},
+                ],
+            },
+        }
+
+    def _discovery(self, whole: str, member: str, entry: str, name: str) -> dict[str, JsonValue]:
+        out = self._few(self._part(whole))
+        made = self._few(self._part(entry))
+        if "steps" not in made and "ref" not in made:
+            made["call"] = "api.get-a"
+        out[member] = {"path": "/found/{{name}}", **made, "name": "{{item.a}}"}
+        if member == "tool":
+            out[member].pop("path")  # type: ignore[union-attr]  # an object
+        sound: dict[str, JsonValue] = {
+            "name": name,
+            "as": "item",
+            "key": "{{item.a}}",
+            "items": "$.found",
+            "steps": [{"name": "found", "type": "set", "value": self._draw(ITEMS)}],
+        }
+        for broken in ("call", "from", "with"):
+            out.pop(broken, None)
+        return out | sound
+
+    def _few(self, members: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return few of the members, so that most of what is drawn can be compiled."""
+        kept = self._draw(st.sets(st.sampled_from(sorted(members)), max_size=3))
+        return {name: value for name, value in members.items() if name in kept}
 
     def _part(self, definition: str, **members: JsonValue) -> dict[str, JsonValue]:
         self._left = 80
@@ -193,3 +259,9 @@ def documents(draw: st.DrawFn, schema: Mapping[str, Any]) -> JsonValue:
 def served_documents(draw: st.DrawFn, schema: Mapping[str, Any]) -> JsonValue:
     """Capabilities whose operations, steps and resources are drawn along the schema."""
     return Drawer(schema, draw).served()
+
+
+@st.composite
+def discovering_documents(draw: st.DrawFn, schema: Mapping[str, Any]) -> JsonValue:
+    """Capabilities whose `discover` entries are drawn along the schema."""
+    return Drawer(schema, draw).discovering()

@@ -93,11 +93,18 @@ def steps(  # noqa: C901  # one case a type of step
             step["steps"] = [*body, {"name": counter, "type": "call", "call": "api.tick"}]
             step["condition"] = f"{{{{ {counter}.n % 3 == 0 }}}}"
             step["maxIterations"] = draw(st.integers(1, 4))
+            if draw(st.booleans()):
+                step["onTimeout"] = draw(st.sampled_from(["fail", "continue"]))
+            if draw(st.integers(0, 3)) == 0:  # how long it waits changes nothing of what it does
+                step |= {"interval": "0.1ms", "backoff": draw(st.sampled_from([1, 1.5, 10]))}
+                step |= {"maxInterval": "0.5ms", "jitter": draw(st.sampled_from([True, 0.5]))}
         case "try":
             step["steps"] = draw(step_lists(namer, list(inner), depth + 1))
             step["catch"] = draw(step_lists(namer, list(inner), depth + 1))
             if draw(st.booleans()):
                 step["finally"] = draw(step_lists(namer, list(inner), depth + 1))
+            if draw(st.integers(0, 3)) == 0:  # nobody cancels
+                step["onCancel"] = draw(step_lists(namer, list(inner), depth + 1))
         case "parallel":
             # One branch: the order of calls of several is nobody's promise.
             step["branches"] = {"only": draw(step_lists(namer, list(inner), depth + 1))}
@@ -238,6 +245,8 @@ class Naive:
             value = self.all(step["steps"], scope)
             if self.value(step["condition"], scope):
                 return value
+        if step.get("onTimeout") == "continue":
+            return value
         raise FailedError("too-many-iterations")
 
     def do_try(self, step: Any, scope: dict[str, Any]) -> Any:

@@ -168,7 +168,23 @@ class _Reader:
             keys=self._keys(),
             retries=self._retries(entry.retries),
             timeout_s=read_timeout_s(entry.timeout, self._context),
+            host_prefix=self._switch(entry.host_prefix),
         )
+
+    def _switch(self, scalar: Scalar | None) -> bool | None:
+        """Read `hostPrefix`; None where it is not given or its variable has no value."""
+        text = self._text(scalar)
+        if text is None or scalar is None:
+            return None
+        value = {"true": True, "false": False}.get(text.strip().lower())
+        if value is None:
+            self._context.problems.error(
+                "invalid-host-prefix",
+                f"`hostPrefix` must be true or false, found `{scalar.text}`",
+                scalar.location,
+                "leave it out to add the prefix at AWS's own endpoints only",
+            )
+        return value
 
     def _text(self, scalar: Scalar | None) -> str | None:
         """Return the text; None where it is not given or its variable has no value."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 import orjson
 
-from naftiko.errors import FieldError
+from naftiko.errors import FieldError, ShapingError
 from naftiko.values import JsonValue
 
 if TYPE_CHECKING:
@@ -221,8 +221,22 @@ def _dumped(value: JsonValue, path: str, errors: list[FieldError]) -> str:
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError as error:
-        errors.append(FieldError(name=path, message=f"cannot be written as JSON: {error}"))
-        return ""
+        text = _with_long_integers(value)
+        if text is None:
+            errors.append(FieldError(name=path, message=f"cannot be written as JSON: {error}"))
+        return text or ""
+
+
+def _with_long_integers(value: JsonValue) -> str | None:
+    """Write integers past 64 bits, which JSON knows and orjson does not; None for no JSON value."""
+    from naftiko.expressions.text import json_text
+
+    try:
+        text = json_text(value)
+        text.encode()
+    except (ShapingError, TypeError, UnicodeEncodeError):
+        return None
+    return text
 
 
 def _timestamp(format_: str | None, *, wire: bool) -> Encode:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -48,17 +48,15 @@ class Endpoint:
         """Scheme and host: `https://states.us-east-1.amazonaws.com`."""
         return f"{urlsplit(self.url).scheme}://{self.host}"
 
-    def with_host_prefix(self, prefix: str) -> Endpoint:
-        """Return it with a host prefix (`sync-`), which a configured URL never gets."""
-        if self.fixed or not prefix:
+    def with_host_prefix(self, prefix: str, *, wanted: bool | None = None) -> Endpoint:
+        """Return it with a host prefix (`sync-`).
+
+        `wanted` None means as the AWS SDKs do: not before the host of a configured URL.
+        """
+        if not prefix or not (not self.fixed if wanted is None else wanted):
             return self
         scheme, _, rest = self.url.partition("://")
-        return Endpoint(
-            url=f"{scheme}://{prefix}{rest}",
-            region=self.region,
-            signing_name=self.signing_name,
-            fixed=False,
-        )
+        return replace(self, url=f"{scheme}://{prefix}{rest}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from naftiko.consumes.aws.service import AwsService
     from naftiko.consumes.aws.signing import AwsKeys
     from naftiko.consumes.aws.wire import PreparedCall, Wire
+    from naftiko.consumes.resilience.rate_limit import RateLimit
     from naftiko.plan.run import Run
     from naftiko.plan.values import ValueTemplate
     from naftiko.values import JsonObject, JsonSchema, JsonValue
@@ -88,6 +89,7 @@ class AwsOperation:
     own: frozenset[str] = frozenset()
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)
     open_arguments: bool = False
+    limit: RateLimit | None = None
 
     @property
     def address(self) -> str:
@@ -109,6 +111,8 @@ class AwsOperation:
         lines.append(f"  repeated on faults: {self._repeated}")
         plus = f" + {self.timeout_member}" if self.timeout_member else ""
         lines.append(f"  timeout: {self.timeout_s:g} s{plus}")
+        if self.limit is not None:
+            lines.append(f"  {self.limit.explain()}, for each page and each repetition")
         return lines
 
     async def call(self, arguments: Mapping[str, JsonValue], run: Run) -> Result:
@@ -214,7 +218,7 @@ class AwsOperation:
                 error.message = f"{self.address}: invalid arguments"
             raise
         call = _Call(prepared, self._timeout(given), run)
-        keys = await self._keys()
+        keys = await self._permitted(run)
         answer = await self._attempt(call, keys)
         if isinstance(answer, HttpResponse):
             self.service.retries.succeeded(0)
@@ -245,7 +249,7 @@ class AwsOperation:
                     raise self._error(failure, call, repeatable=repeatable)
                 attempt, spent = attempt + 1, spent + cost
                 await asyncio.sleep(delay_s)
-            keys = await self._keys()
+            keys = await self._permitted(call.run)
             answer = await self._attempt(call, keys)
             if isinstance(answer, HttpResponse):
                 policy.succeeded(spent)
@@ -283,6 +287,14 @@ class AwsOperation:
                 clock.offset_s = offset_s
                 return True
         return False
+
+    async def _permitted(self, run: Run) -> AwsKeys | None:
+        """Return the keys for one request, once it may go out: AWS counts each of them."""
+        keys = await self._keys()
+        if self.limit is not None and await self.limit.permit(self.address, run):
+            # They may have ended during the wait.
+            keys = await self._keys()
+        return keys
 
     async def _keys(self) -> AwsKeys | None:
         if not self.wire.signed:

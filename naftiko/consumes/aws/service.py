@@ -24,7 +24,7 @@ from naftiko.consumes.aws.rules import (
 from naftiko.consumes.aws.schema import SchemaWriter, plain_text
 from naftiko.consumes.aws.settings import SANDBOX_REGION, AwsEnvironment, AwsSettings
 from naftiko.consumes.aws.signing import Clock
-from naftiko.consumes.transport import Transport
+from naftiko.consumes.transport import make_transport
 from naftiko.errors import ConsumedError
 from naftiko.plan.ports import Effect, Parameter
 
@@ -89,7 +89,8 @@ class AwsService:
             self.region = SANDBOX_REGION
         attempts = self.environment.attempts if settings.retries is None else settings.retries + 1
         self.retries = RetryPolicy(attempts=attempts)
-        self.transport = Transport(
+        self.transport = make_transport(
+            context.meter,
             proxy_environment=context.environment,
             ca_bundle=self.environment.text("AWS_CA_BUNDLE", "ca_bundle"),
             decompress=self.model.resolved_protocol == "json",
@@ -113,6 +114,11 @@ class AwsService:
     def endpoint_url(self) -> str | None:
         """The endpoint that is configured, by the entry or the environment."""
         return self.settings.endpoint_url or self.environment.endpoint_url(self.name)
+
+    @property
+    def host_prefix(self) -> bool | None:
+        """Whether the model's host prefixes are added, None where the entry does not say."""
+        return self.settings.host_prefix
 
     @property
     def needs_region(self) -> bool:
@@ -210,6 +216,7 @@ class AwsService:
                 endpoints=self.endpoints,
                 json_members=members,
                 clock=self._clock,
+                host_prefix=self.host_prefix,
             )
         from naftiko.consumes.aws.wire_botocore import BotocoreWire
 

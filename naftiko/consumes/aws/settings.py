@@ -29,6 +29,8 @@ class AwsSettings:
     """What an entry says itself; None where it does not. `retries` counts those after the first.
 
     `keys` are explicit credentials. They win over `profile`, which wins over the environment.
+    `host_prefix` says whether the model's host prefix (`sync-`) stands before the host; None
+    leaves it out where an endpoint is configured.
     """
 
     region: str | None = None
@@ -38,6 +40,7 @@ class AwsSettings:
     keys: AwsKeys | None = field(default=None, repr=False)
     retries: int | None = None
     timeout_s: float | None = None
+    host_prefix: bool | None = None
 
 
 class AwsEnvironment:

@@ -56,6 +56,11 @@ class BotocoreService(Protocol):
         ...
 
     @property
+    def host_prefix(self) -> bool | None:
+        """Whether host prefixes are added; None leaves it to whether an endpoint is configured."""
+        ...
+
+    @property
     def environment(self) -> AwsEnvironment:
         """The environment."""
         ...
@@ -106,6 +111,9 @@ class BotocoreClient:
         from naftiko.consumes.aws.credentials import new_session
 
         service = self._service
+        prefixed = service.host_prefix
+        if prefixed is None:
+            prefixed = service.endpoint_url is None
         session = new_session(service.environment, None)
         session.register_component("credential_provider", self)
         try:
@@ -113,7 +121,7 @@ class BotocoreClient:
                 service.name,
                 region_name=service.region,
                 endpoint_url=service.endpoint_url,
-                config=Config(inject_host_prefix=service.endpoint_url is None),
+                config=Config(inject_host_prefix=prefixed),
             )
         except NoRegionError as error:
             raise ConsumedError(

@@ -47,8 +47,10 @@ class JsonWire:
         endpoints: Callable[[], EndpointResolver],
         json_members: JsonMembers,
         clock: Clock,
+        host_prefix: bool | None = None,
     ) -> None:
         """Build the closures. `endpoints` is asked by the first call: a region may be missing."""
+        self._wants_prefix = host_prefix
         self.clock = clock
         self._model = model
         self._called = called
@@ -146,7 +148,8 @@ class JsonWire:
                 message=f"{self._called.address}: {error}",
                 hint="check `region`, or set `endpointUrl`",
             ) from error
-        return _Place(endpoint.with_host_prefix(self._prefix), self._headers, self.clock)
+        placed = endpoint.with_host_prefix(self._prefix, wanted=self._wants_prefix)
+        return _Place(placed, self._headers, self.clock)
 
 
 class _Place:

@@ -11,7 +11,7 @@ from naftiko.consumes.http.shared import SharedAuthenticators
 from naftiko.consumes.http.source import OperationSource
 from naftiko.consumes.http.tls import UnusableTls, compile_tls
 from naftiko.consumes.http.variables import is_amazon
-from naftiko.consumes.transport import Tls, Transport
+from naftiko.consumes.transport import Tls, make_transport
 from naftiko.model.consumes import ConsumesHttp
 from naftiko.plan.ports import ClientContext, ClientOperation, Forwarder
 from naftiko.source import Location
@@ -34,7 +34,9 @@ class HttpClientAdapter:
         tls = compile_tls(consumes, context)
         self._refused = tls if isinstance(tls, UnusableTls) else None
         own_tls = tls if isinstance(tls, Tls) else None
-        self._transport = Transport(proxy_environment=context.environment, tls=own_tls)
+        self._transport = make_transport(
+            context.meter, proxy_environment=context.environment, tls=own_tls
+        )
         self._shared = SharedAuthenticators(context, self._transport, own_tls)
         self._sources: dict[str, OperationSource] = {}
         for resource in consumes.resources:

@@ -8,7 +8,7 @@ from naftiko.consumes.http.authentication import Members, Unsettled, type_of
 from naftiko.consumes.http.authenticator import Authenticator, is_safe_to_tell
 from naftiko.consumes.http.binder import Binder
 from naftiko.consumes.http.oauth2 import MAX_TOKEN_BYTES, OAuth2, OAuth2Settings, TokenSource
-from naftiko.consumes.transport import Tls, Transport
+from naftiko.consumes.transport import Tls, Transport, make_transport
 from naftiko.document.nodes import Scalar, Sequence
 from naftiko.errors import did_you_mean
 from naftiko.extras import require_extra
@@ -67,7 +67,8 @@ class SharedAuthenticators:
     def tokens(self, settings: OAuth2Settings) -> TokenSource:
         """Return a source of tokens over a connection pool of its own."""
         if self._token_transport is None:
-            self._token_transport = Transport(
+            self._token_transport = make_transport(
+                self._context.meter,
                 proxy_environment=self._context.environment,
                 max_body_bytes=MAX_TOKEN_BYTES,
                 tls=self._tls,

@@ -67,7 +67,9 @@ class Layers:
             await cache.close()
 
     def around(self, operation: ClientOperation, levels: Levels) -> ClientOperation:
-        """Return any operation with its layers, as one call that repeats and pages by itself.
+        """Return an operation that repeats and pages by itself with its layers around it.
+
+        Its rate limit goes inside, to where each request is sent.
 
         Raises: ExpressionError.
         """
@@ -82,7 +84,10 @@ class Layers:
             cache.note(cache.location, message, "add `ttl: 60s`")
         timeout_s = self.timeout_of(members)
         if timeout_s is not None:
-            operation = _with_timeout(operation, timeout_s)
+            operation = _with(operation, timeout_s=timeout_s)
+        if "rateLimit" in members:
+            limit = self._once(members.pop("rateLimit"), self._rate_limit)
+            operation = _with(operation, limit=limit)
         layers = self.layers_of(members)
         if not layers:
             return self.guarded(operation, members)
@@ -275,16 +280,15 @@ class Layers:
             )
 
 
-def _with_timeout(operation: ClientOperation, timeout_s: float) -> ClientOperation:
-    """Return an AWS operation with another timeout; it stands inside of one that HTTP names."""
+def _with(operation: ClientOperation, **changes: object) -> ClientOperation:
+    """Return an AWS operation that is changed; it stands inside of one that HTTP names."""
     whole = cast(
         "Any", operation
     )  # operations of all kinds are dataclasses, which no protocol says
-    if hasattr(operation, "timeout_s"):
-        return cast("ClientOperation", replace(whole, timeout_s=timeout_s))
+    if all(hasattr(operation, name) for name in changes):
+        return cast("ClientOperation", replace(whole, **changes))
     if hasattr(operation, "inner"):
-        inner = _with_timeout(whole.inner, timeout_s)
-        return cast("ClientOperation", replace(whole, inner=inner))
+        return cast("ClientOperation", replace(whole, inner=_with(whole.inner, **changes)))
     return operation
 
 

@@ -67,4 +67,9 @@ async def serve_stdio(plan: McpAdapterPlan, *, info: Info, masker: Masker) -> si
     from naftiko.exposes.mcp.server import build_server
     from naftiko.exposes.mcp.stdio import serve
 
-    return await serve(build_server(plan, info=info, masker=masker).server)
+    server = build_server(plan, info=info, masker=masker).server
+    try:
+        return await serve(server)
+    finally:
+        if server.tasks is not None:
+            await server.tasks.table.stop()

@@ -79,18 +79,24 @@ class McpApp:
         self._sessions = Sessions(built)
 
     async def start(self) -> None:
-        """Start what legacy sessions need. It is no error to start twice."""
+        """Start what legacy sessions need, and looking for tools. It is no error to start twice."""
+        if self.built.discovered is not None:
+            self.built.discovered.start()
         await self._sessions.start()
 
     def drain(self) -> None:
-        """End idle event streams: to be called on the signal, before waiting for connections."""
+        """End idle event streams and tasks: to be called on the signal, before connections end."""
+        if self.server.tasks is not None:
+            self.server.tasks.table.close()
         self.built.changes.close()
         self._sessions.drain()
 
     async def stop(self) -> None:
-        """End all sessions. The app may be started again."""
+        """End all sessions and tasks. The app may be started again."""
         self.built.changes.close()
         await self._sessions.stop()
+        if self.server.tasks is not None:
+            await self.server.tasks.table.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""

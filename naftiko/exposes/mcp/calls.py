@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import traceback
-from base64 import b64encode
 from collections.abc import Mapping
 
-import orjson
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
@@ -19,10 +16,11 @@ from naftiko.exposes.mcp.responses import answer, error_answer, internal_error
 from naftiko.exposes.mcp.tools import ToolTable
 from naftiko.exposes.mcp.wire import Wire
 from naftiko.plan.content import Content
-from naftiko.plan.masking import Masker
+from naftiko.plan.judged import answer_scope
+from naftiko.plan.masking import Masker, mask_json
 from naftiko.plan.ports import Result
 from naftiko.plan.run import Run, Suspended
-from naftiko.values import JsonObject, JsonValue, Missing
+from naftiko.values import JsonValue
 
 logger = logging.getLogger("naftiko.exposes.mcp")
 
@@ -52,13 +50,15 @@ class ToolCaller:
         peer = peer or NOBODY
         run: Run | None = None
         try:
-            inputs = tool.operation.inputs.check(dict(arguments or {}))
+            inputs = tool.operation.inputs.check(dict(arguments or {}), reads_texts=True)
             run = peer.run(inputs)
             result = await tool.operation.plan.run(run)
             wire = answer(tool, result, self._masker)
-            if tool.operation.content is not None and not wire["isError"]:
+            operation = tool.operation
+            if operation.content is not None and (result.judged or not wire["isError"]):
                 await result.decoded()
-                wire["content"] = rendered(tool.operation.content, run, result)
+                blocks = rendered(operation.content, run, result)
+                wire["content"] = mask_json(blocks, self._masker) if wire["isError"] else blocks
             return wire
         except Suspended as suspended:
             assert run is not None
@@ -95,32 +95,9 @@ class ToolCaller:
             return error_answer(error, self._masker)
 
 
-def content_scope(run: Run, result: Result) -> JsonObject:
-    """Return what content is rendered over: inputs, outputs of steps, `result`.
-
-    Bytes that are neither JSON nor text are Base64 text.
-    """
-    scope: JsonObject = {**run.inputs, **run.outputs}
-    if not isinstance(result.value, Missing):
-        scope["result"] = result.value
-    elif result.raw is not None:
-        scope["result"] = _read(result.raw, result.media_type)
-    return scope
-
-
-def _read(raw: bytes, media_type: str) -> JsonValue:
-    if "json" in media_type:
-        with contextlib.suppress(orjson.JSONDecodeError):
-            value: JsonValue = orjson.loads(raw)
-            return value
-    if media_type.startswith("text/"):
-        return raw.decode("utf-8", "replace")
-    return b64encode(raw).decode("ascii")
-
-
 def rendered(content: Content, run: Run, result: Result) -> list[JsonValue]:
     """Render content over a run that is done.
 
     Raises: ShapingError.
     """
-    return content.render(content_scope(run, result))
+    return content.render(answer_scope(run, result))

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import orjson
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, PROTOCOL_VERSION_META_KEY
 
+from naftiko.expressions.text import exact_json
+
 RequestId: TypeAlias = "str | int"
 
 MAX_COMMAS = 250_000
@@ -65,7 +67,7 @@ def read_message(body: bytes) -> Message | Fault:
             if body
             else "the body is empty",
         )
-    return check_message(decoded)
+    return check_message(exact_json(body, decoded))
 
 
 def check_message(decoded: object) -> Message | Fault:

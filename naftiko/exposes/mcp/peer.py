@@ -58,6 +58,7 @@ class Peer:
     ask: Ask | None = None
     journal: dict[str, JsonValue] = field(default_factory=dict)
     dialogue: Dialogue | None = None
+    in_task: bool = False
 
     def run(self, inputs: Mapping[str, JsonValue]) -> Run:
         """Return a run for this caller."""
@@ -67,6 +68,7 @@ class Peer:
             log=self.log,
             ask=self.ask,
             journal=self.journal,
+            in_task=self.in_task,
         )
 
     def suspended(self, questions: Mapping[str, Question], run: Run, masker: Masker) -> Wire:
@@ -179,7 +181,7 @@ def peer_of(ctx: Context, levels: Mapping[object, str], masker: Masker) -> Peer:
     return Peer(
         progress=progress,
         log=_Logger(ctx, masker, level).log,
-        ask=_LegacyAsk(ctx, masker).ask,
+        ask=LegacyAsk(ctx, masker).ask,
     )
 
 
@@ -219,12 +221,14 @@ class _Logger:
         )
 
 
-class _LegacyAsk:
-    """Asks over the session, and waits."""
+class LegacyAsk:
+    """Asks over the session, and waits. `meta` goes along with each request."""
 
-    def __init__(self, ctx: Context, masker: Masker) -> None:
+    def __init__(self, ctx: Context, masker: Masker, meta: Mapping[str, Any] | None = None) -> None:
+        """Ask on the stream of this request."""
         self._ctx = ctx
         self._masker = masker
+        self._meta = meta
 
     async def ask(self, questions: Mapping[str, Question]) -> Mapping[str, JsonObject]:
         """Ask all at once.
@@ -233,12 +237,8 @@ class _LegacyAsk:
         """
         wanted = askable(questions, capabilities_of(self._ctx))
         if not self._ctx.session.can_send_request:
-            raise RunError(
-                code="client-cannot-answer",
-                message="the caller cannot be asked over this transport",
-                status=400,
-            )
-        asking = [asyncio.ensure_future(self._one(*item)) for item in wanted.items()]
+            raise _out_of_reach()
+        asking = [asyncio.ensure_future(self.one(*item)) for item in wanted.items()]
         try:
             answers = await asyncio.gather(*asking)
         finally:
@@ -246,7 +246,11 @@ class _LegacyAsk:
                 task.cancel()
         return dict(zip(wanted, answers, strict=True))
 
-    async def _one(self, key: str, question: Question) -> JsonObject:
+    async def one(self, key: str, question: Question) -> JsonObject:
+        """Ask one question.
+
+        Raises: RunError.
+        """
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
                 answer = await self._send(question)
@@ -254,11 +258,7 @@ class _LegacyAsk:
             message = f"the caller did not answer `{key}` in time"
             raise DeadlineError(message=message) from None
         except NoBackChannelError as error:
-            raise RunError(
-                code="client-cannot-answer",
-                message="the caller cannot be asked over this transport",
-                status=400,
-            ) from error
+            raise _out_of_reach() from error
         except MCPError as error:
             message = self._masker(f"the caller could not answer `{key}`: {error.error.message}")
             raise RunError(code="not-answered", message=message[:300], status=400) from error
@@ -270,10 +270,13 @@ class _LegacyAsk:
 
     async def _send(self, question: Question) -> JsonObject:
         body = request(question, self._masker)
+        if self._meta is not None:
+            body["params"]["_meta"] = dict(self._meta)
         metadata = ServerMessageMetadata(related_request_id=self._ctx.request_id)
         send = self._ctx.session.send_request
         if question.kind == "roots":
-            got: Any = await send(ListRootsRequest(), ListRootsResult, metadata=metadata)
+            roots = ListRootsRequest.model_validate(body, by_name=False)
+            got: Any = await send(roots, ListRootsResult, metadata=metadata)
         elif question.kind == "sampling":
             sampling = CreateMessageRequest.model_validate(body, by_name=False)
             got = await send(sampling, CreateMessageResult, metadata=metadata)
@@ -282,3 +285,11 @@ class _LegacyAsk:
             got = await send(elicit, ElicitResult, metadata=metadata)
         dumped: JsonObject = got.model_dump(by_alias=True, mode="json", exclude_none=True)
         return dumped
+
+
+def _out_of_reach() -> RunError:
+    return RunError(
+        code="client-cannot-answer",
+        message="the caller cannot be asked over this transport",
+        status=400,
+    )

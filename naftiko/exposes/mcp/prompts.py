@@ -9,13 +9,13 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, Prompt, PromptArgument
 
 from naftiko.errors import did_you_mean
-from naftiko.exposes.mcp.calls import content_scope
 from naftiko.exposes.mcp.failures import guarded, refuse_failed
 from naftiko.exposes.mcp.peer import NOBODY, Peer
 from naftiko.exposes.mcp.responses import dump
 from naftiko.exposes.mcp.tools import MAX_NAME, MAX_SHOWN
 from naftiko.exposes.mcp.wire import Wire
 from naftiko.plan.capability import McpAdapterPlan, PromptPlan
+from naftiko.plan.judged import answer_scope
 from naftiko.plan.masking import Masker
 from naftiko.plan.ports import Result
 from naftiko.plan.run import Run, Suspended
@@ -98,7 +98,7 @@ class PromptTable:
                 await result.decoded()
         if prompt.messages is None:
             return _made(result)
-        scope = content_scope(run, result)
+        scope = answer_scope(run, result)
         found: list[JsonValue] = []
         for block in prompt.messages.blocks:
             content = block.render(scope)

@@ -50,8 +50,13 @@ from naftiko.version import __version__
 if TYPE_CHECKING:
     from mcp.server.models import InitializationOptions
 
+    from naftiko.exposes.mcp.task_calls import Tasks
+    from naftiko.plan.discovery.entries import Discovered
+
 LIST_TTL_MS = 60_000
 """How long a client may keep a list: it changes with the file only."""
+CHANGING_TTL_MS = 5_000
+"""The same where tools are discovered, for clients that do not listen."""
 STATE_TTL_S = 3_600.0
 """How long a modern client has to come back with answers."""
 
@@ -59,9 +64,10 @@ _LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/l
 
 
 class NaftikoServer(Server[Any]):
-    """The SDK's server, which tells clients whether lists can change."""
+    """The SDK's server, which tells clients whether lists can change and calls become tasks."""
 
     changing_lists = False
+    tasks: Tasks | None = None
 
     def get_capabilities(
         self,
@@ -82,6 +88,8 @@ class NaftikoServer(Server[Any]):
             for offered in (found.tools, found.prompts, found.resources):
                 if offered is not None:
                     offered.list_changed = False
+        if self.tasks is not None:
+            self.tasks.declare(found, protocol_version)
         return found
 
     def create_initialization_options(
@@ -118,6 +126,7 @@ class BuiltServer:
     boundary: RequestStateBoundary
     options: McpServing
     masker: Masker
+    discovered: Discovered | None = None
     levels: WeakKeyDictionary[Any, str] = field(default_factory=WeakKeyDictionary)
 
     def peer(self, ctx: Context) -> Peer:
@@ -145,6 +154,7 @@ def build_server(
         get_tool_input_schema=tools.input_schema,
         cache_hints=_cache_hints(plan),
     )
+    changing_lists = changing_lists or plan.discovered is not None
     server.changing_lists = changing_lists
     if not _is_traced():
         server.middleware.clear()
@@ -154,15 +164,17 @@ def build_server(
     server.middleware.append(boundary)
     built = BuiltServer(
         server=server,
-        caller=ToolCaller(tools, masker),
+        caller=_caller(plan, tools, masker),
         prompts=PromptTable(plan, masker),
         resources=resources,
         changes=Changes(resources),
         boundary=boundary,
         options=plan.options,
         masker=masker,
+        discovered=plan.discovered,
     )
     _add_tools(built)
+    _add_tasks(built)
     _add_prompts(built)
     _add_resources(built)
     _add_logging(built)
@@ -170,7 +182,19 @@ def build_server(
         _add_completion(built)
     if changing_lists or resources.changing():
         _add_changes(built)
+    if plan.discovered is not None:
+        from naftiko.exposes.mcp.discovered import follow
+
+        follow(plan.discovered, built)
     return built
+
+
+def _caller(plan: McpAdapterPlan, tools: ToolTable, masker: Masker) -> ToolCaller:
+    if plan.meter is None:
+        return ToolCaller(tools, masker)
+    from naftiko.exposes.mcp.metered import MeteredToolCaller
+
+    return MeteredToolCaller(tools, masker, plan.meter)
 
 
 def _cache_hints(plan: McpAdapterPlan) -> dict[Any, CacheHint]:
@@ -178,8 +202,9 @@ def _cache_hints(plan: McpAdapterPlan) -> dict[Any, CacheHint]:
     given = plan.options.cache_scope
     scope = given or ("private" if plan.auth else "public")
     ttl_ms = plan.options.ttl_ms
+    default_ms = LIST_TTL_MS if plan.discovered is None else CHANGING_TTL_MS
     hints: dict[Any, CacheHint] = dict.fromkeys(
-        _LISTS, CacheHint(ttl_ms=LIST_TTL_MS if ttl_ms is None else ttl_ms, scope=scope)
+        _LISTS, CacheHint(ttl_ms=default_ms if ttl_ms is None else ttl_ms, scope=scope)
     )
     if ttl_ms is not None:
         read = CacheHint(ttl_ms=ttl_ms, scope=given or "private")
@@ -200,6 +225,21 @@ def _add_tools(built: BuiltServer) -> None:
 
     built.server.add_request_handler("tools/list", PaginatedRequestParams, list_tools)
     built.server.add_request_handler("tools/call", CallToolRequestParams, call_tool)
+
+
+def _add_tasks(built: BuiltServer) -> None:
+    if built.options.tasks is None:
+        return  # most files have none, and the import costs
+    from naftiko.exposes.mcp.task_calls import Tasks
+
+    built.server.tasks = Tasks(
+        built.server,
+        built.caller,
+        built.options.tasks,
+        masker=built.masker,
+        page_size=built.options.page_size,
+        levels=built.levels,
+    )
 
 
 def _add_prompts(built: BuiltServer) -> None:

@@ -47,6 +47,7 @@ class Stateless:
         self._boundary = built.boundary
         self._masker = built.masker
         self._stamp = {SERVER_INFO_META_KEY: built.server.server_info_stamp}
+        self._tasks = built.server.tasks
 
     async def serve(self, inbound: Inbound) -> None:
         """Answer one request or notification."""
@@ -74,6 +75,10 @@ class Stateless:
     def _mismatched_parameter(self, inbound: Inbound) -> InboundLadderRejection | None:
         message = inbound.message
         params = message.params or {}
+        if self._tasks is not None:
+            rejection = self._tasks.mismatched_name(message.method, params, inbound.headers)
+            if rejection is not None:
+                return rejection
         name = params.get("name")
         if message.method != "tools/call" or not isinstance(name, str):
             return None
@@ -121,8 +126,8 @@ class Stateless:
         """
         if "requestState" in params or "inputResponses" in params:
             return False
-        middleware = self._server.middleware
-        return not middleware or (len(middleware) == 1 and middleware[0] is self._boundary)
+        ours = (self._boundary, self._tasks)
+        return all(any(one is own for own in ours) for one in self._server.middleware)
 
     async def _call_tool(
         self, message: Message, exchange: Exchange, route: InboundModernRoute
@@ -134,6 +139,8 @@ class Stateless:
         """
         params = message.params or {}
         validate_client_request("tools/call", route.protocol_version, params)
+        if self._tasks is not None and (task := self._tasks.of_modern(params)) is not None:
+            return {**task, "_meta": self._stamp}
         talk = Dialogue(route.client_capabilities, {})
         level = params["_meta"].get(LOG_LEVEL_META_KEY)
         peer = Peer(

@@ -34,6 +34,7 @@ MAX_LINE_BYTES = 4 * 1024 * 1024
 """Longest message; a longer one is answered with an error and skipped."""
 DRAIN_S = 10.0
 """How long calls may go on after the client has closed stdin."""
+CANCELLED = "notifications/cancelled"
 _CHUNK = 64 * 1024
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -98,12 +99,19 @@ class _Unanswered:
         request_id = getattr(item.message, "id", None)
         if request_id is not None and hasattr(item.message, "method"):
             self._ids.add(request_id)
+        elif getattr(item.message, "method", None) == CANCELLED:
+            params = getattr(item.message, "params", None) or {}
+            self._settled(params.get("requestId"))  # it may never be answered
 
     def answered(self, item: SessionMessage) -> None:
         if not hasattr(item.message, "method"):
-            self._ids.discard(getattr(item.message, "id", 0))
-            if not self._ids:
-                self._none.set()
+            self._settled(getattr(item.message, "id", None))
+
+    def _settled(self, request_id: object) -> None:
+        if isinstance(request_id, str | int):
+            self._ids.discard(request_id)
+        if not self._ids:
+            self._none.set()
 
     async def none(self) -> None:
         """Wait until there are none."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from mcp.shared.inbound import X_MCP_HEADER_KEY, find_invalid_x_mcp_header
-from mcp_types import Tool, ToolAnnotations
+from mcp_types import Tool, ToolAnnotations, ToolExecution
 
 from naftiko.errors import did_you_mean
 from naftiko.model.parameters import Hints
@@ -55,9 +56,25 @@ class ToolTable:
         """Publish every operation of the plan and build its validator."""
         self._namespace = plan.namespace
         self._masker = masker
+        self._plan = plan
+        self._publishing = threading.Lock()
         self._tools: dict[str, PublishedTool] = {}
+        self._defined_before: dict[str, tuple[PublishedTool, Tool]] = {}
         self.definitions: list[Tool] = []
-        self.publish(plan.tools)
+        self.publish_all()
+
+    def publish_all(self) -> bool:
+        """Publish the file's own tools and those that are discovered by now.
+
+        Tells whether clients see another list. The app may be built in a thread while the event
+        loop discovers, so that one has to wait for the other.
+        """
+        with self._publishing:
+            found = self._plan.discovered
+            more = [item.operation for item in found.operations] if found is not None else []
+            before = self.definitions
+            self.publish((*self._plan.tools, *more))
+            return before != self.definitions
 
     def publish(self, operations: Iterable[OperationPlan]) -> None:
         """Put these tools in the place of those there are, at once for every caller.
@@ -68,9 +85,23 @@ class ToolTable:
         for operation in operations:
             operation.inputs.prepare()
             name = _free_name(safe_name(operation.name), tools)
-            tools[name] = _publish(name, self._namespace, operation)
-        definitions = [_definition(tool, self._masker) for tool in tools.values()]
+            kept = self._tools.get(name)
+            if kept is None or kept.operation is not operation:
+                kept = _publish(name, self._namespace, operation)
+            tools[name] = kept
+        definitions = [self._defined(tool) for tool in tools.values()]
         self._tools, self.definitions = tools, definitions
+        self._defined_before = {
+            tool.name: (tool, shown)
+            for tool, shown in zip(tools.values(), definitions, strict=True)
+        }
+
+    def _defined(self, tool: PublishedTool) -> Tool:
+        """Return how a tool is listed, as it was before where it is the same tool."""
+        kept = self._defined_before.get(tool.name)
+        if kept is not None and kept[0] is tool:
+            return kept[1]
+        return _definition(tool, self._masker)
 
     def __iter__(self) -> Iterator[PublishedTool]:
         """Yield the tools."""
@@ -138,7 +169,16 @@ def _definition(tool: PublishedTool, masker: Masker) -> Tool:
         input_schema=cast("dict[str, Any]", mask_json(dict(tool.input_schema), masker)),
         output_schema=cast("dict[str, Any] | None", mask_json(tool.output_schema, masker)),
         annotations=tool_annotations(operation),
+        execution=_execution(operation),
     )
+
+
+def _execution(operation: OperationPlan) -> ToolExecution | None:
+    """Say that a tool may be called as a task; who is told nothing knows that it may not."""
+    support = operation.task_support
+    if support == "forbidden":
+        return None
+    return ToolExecution(task_support="required" if support == "required" else "optional")
 
 
 def tool_annotations(operation: OperationPlan) -> ToolAnnotations | None:

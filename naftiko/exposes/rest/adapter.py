@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,11 +24,11 @@ from naftiko.exposes.problem import (
     send_answer,
 )
 from naftiko.exposes.rest.body import MAX_BODY_BYTES, DisconnectedError, has_body, read_json
-from naftiko.exposes.rest.forward import Forwarding, forward
-from naftiko.exposes.rest.inputs import InputReader
+from naftiko.exposes.rest.forward import forward
 from naftiko.exposes.rest.pages import Pages
-from naftiko.exposes.rest.responses import mask_answer, result_answer
-from naftiko.exposes.rest.router import MAX_PATH_BYTES, Router, plain_path, variables
+from naftiko.exposes.rest.responses import failure_of, mask_answer, result_answer
+from naftiko.exposes.rest.router import MAX_PATH_BYTES
+from naftiko.exposes.rest.routes import Match, compile_routes
 from naftiko.exposes.rest.stream import StreamAnswer, send_stream, stream_answer
 from naftiko.exposes.rest.sweep import Sweeper
 from naftiko.model.capability import Info
@@ -38,7 +39,8 @@ from naftiko.values import MISSING, JsonValue, Missing
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from naftiko.plan.capability import OperationPlan, RestAdapterPlan, ServerAuth
+    from naftiko.exposes.rest.discovered import FoundRoutes
+    from naftiko.plan.capability import RestAdapterPlan
 
 logger = logging.getLogger("naftiko.rest")
 
@@ -71,39 +73,15 @@ def rest_app(
 
     Raises: StartError where the credentials it shall ask for are empty.
     """
-    app = RestApp(plan, info=info, masker=masker, options=options or RestOptions())
+    served = RestApp(plan, info=info, masker=masker, options=options or RestOptions())
+    app: ASGIApp = served
+    if plan.meter is not None:
+        from naftiko.exposes.metered import Metered
+
+        app = Metered(served, plan.meter, kind="rest", name_of=served.name_of)
     if plan.auth is None:
         return app
     return AuthMiddleware(app, plan.auth, realm=plan.namespace, masker=masker)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class _Endpoint:
-    """An operation under one method and path."""
-
-    operation: OperationPlan
-    reader: InputReader
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class _Leaf:
-    """What a path leads to: an endpoint for each method, and where the other methods go."""
-
-    path: str
-    endpoints: dict[str, _Endpoint]
-    forwards: list[Forwarding]
-
-    @property
-    def allow(self) -> bytes:
-        """The value of `Allow`: "GET, HEAD, OPTIONS"."""
-        forwarded = self.forwards[0].plan.methods if self.forwards else ()
-        return ", ".join(sorted({*self.endpoints, *forwarded, "OPTIONS"})).encode("ascii")
-
-    def forwarding(self, method: str) -> Forwarding | None:
-        """Return where a method goes that no operation has."""
-        if not self.forwards or method not in self.forwards[0].plan.methods:
-            return None
-        return self.forwards[0]
 
 
 class RestApp:
@@ -115,14 +93,47 @@ class RestApp:
         """Compile the routes."""
         self._masker = masker
         self._options = options
-        self._router, self._paths = _compile_routes(plan)
+        self._router, self._paths = compile_routes(plan)
         self._max_binary_bytes = plan.max_binary_bytes
         self._sweeper = Sweeper()
+        self._plan = plan
+        self._info = info
+        self._found: FoundRoutes | None = None
+        self._unstarted = plan.discovered
         self._pages = Pages(plan, info, masker)
+        if plan.discovered is None:
+            return
+        from naftiko.exposes.rest.discovered import follow
+
+        self._publishing = threading.Lock()
+        follow(plan.discovered, self)
+
+    def publish(self) -> None:
+        """Serve what is discovered by now, at once for every caller.
+
+        The app may be built in a thread while the event loop discovers, so that one has to wait for
+        the other.
+        """
+        assert self._plan.discovered is not None  # who else would call this
+        from naftiko.exposes.rest.discovered import FoundRoutes
+
+        with self._publishing:
+            self._found = FoundRoutes(
+                self._plan,
+                self._plan.discovered.operations,
+                info=self._info,
+                masker=self._masker,
+                before=self._found,
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if self._unstarted is not None and scope["type"] == "http":
+            self._unstarted.start()  # nobody may have, where the app is mounted in another
+            self._unstarted = None
         if scope["type"] != "http":
+            if scope["type"] == "lifespan" and self._plan.discovered is not None:
+                self._plan.discovered.start()  # again, where the app is started again
             await _answer_other(scope, receive, send)
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -130,7 +141,7 @@ class RestApp:
         answer: Answer | StreamAnswer
         try:
             path = _route_path(scope)
-            match = self._router.match(path)
+            match = self._match(path, scope["method"])
             if match is not None and scope["method"] not in match[0].endpoints:
                 forwarding = match[0].forwarding(scope["method"])
                 if forwarding is not None:
@@ -153,6 +164,25 @@ class RestApp:
         else:
             await send_answer(send, answer, head=scope["method"] == "HEAD")
 
+    def name_of(self, scope: Scope) -> str | None:
+        """Return "/orders/{id} GET" for a request, None where no route has it: for metrics."""
+        try:
+            match = self._match(_route_path(scope), scope["method"])
+        except RequestError:
+            return None
+        if match is None:
+            return None
+        leaf, method = match[0], scope["method"]
+        known = method in leaf.endpoints or leaf.forwarding(method) is not None
+        return f"{leaf.path} {method}" if known else None
+
+    def _match(self, path: str, method: str) -> Match | None:
+        """Return what a path leads to: the file's own operation, one that is discovered, else."""
+        match = self._router.match(path)
+        if self._found is None or (match is not None and method in match[0].endpoints):
+            return match
+        return self._found.beside(match, path, method)
+
     async def _send_stream(self, answer: StreamAnswer, receive: Receive, send: Send) -> None:
         """Send pages one by one, for as long as the caller is there."""
         try:
@@ -168,10 +198,10 @@ class RestApp:
         receive: Receive,
         request_id: str,
         path: str,
-        match: tuple[_Leaf, list[str]] | None,
+        match: Match | None,
     ) -> Answer | StreamAnswer:
         if match is None:
-            return self._page(path, scope, headers, request_id)
+            return await self._page(path, scope, headers, request_id)
         leaf, values = match
         endpoint = leaf.endpoints.get(scope["method"])
         if endpoint is None:
@@ -193,6 +223,8 @@ class RestApp:
         except InputError as error:
             error.fields = reader.placed(error.fields)
             raise
+        if result.judged and result.status < 400:
+            raise await failure_of(endpoint.operation.name, result)
         if result.stream is not None:
             return stream_answer(result, request_id, headers.get(b"accept", b""))
         answer = result_answer(result, request_id)
@@ -215,11 +247,15 @@ class RestApp:
         seconds = self._options.request_deadline_s
         return None if seconds is None else time.monotonic() + seconds
 
-    def _page(
+    async def _page(
         self, path: str, scope: Scope, headers: Mapping[bytes, bytes], request_id: str
     ) -> Answer:
         """Answer what no route claims: the adapter's own pages, or 404."""
-        page = self._pages.get(path, scope.get("root_path", ""))
+        root_path = scope.get("root_path", "")
+        if self._found is not None:
+            page = await self._found.page(path, root_path)
+        else:
+            page = self._pages.get(path, root_path)
         if page is None:
             raise self._not_found(path)
         if scope["method"] not in ("GET", "HEAD"):
@@ -227,11 +263,12 @@ class RestApp:
         return page.answer(headers.get(b"if-none-match", b""), request_id)
 
     def _not_found(self, path: str) -> RequestError:
-        without_slash = self._router.match(path.rstrip("/")) if path.endswith("/") else None
+        without_slash = self._match(path.rstrip("/"), "") if path.endswith("/") else None
         if without_slash is not None:
             hint = f"`{without_slash[0].path}` has no slash at the end"
         else:
-            hint = _route_hint(path, self._paths)
+            found = self._found.hints if self._found is not None else ()
+            hint = _route_hint(path, (*self._paths, *found))
         message = "no route of this adapter has the path"
         return RequestError(code="not-found", message=message, status=404, hint=hint)
 
@@ -249,37 +286,6 @@ class RestApp:
         return problem_answer(
             error, request_id=request_id, masker=self._masker, instance=instance_of(scope)
         )
-
-
-def _compile_routes(plan: RestAdapterPlan) -> tuple[Router[_Leaf], Sequence[str]]:
-    router: Router[_Leaf] = Router()
-    paths: list[str] = []
-    for route in plan.routes:
-        path = plain_path(route.path)
-        leaf = router.add(path, _Leaf(path=path, endpoints={}, forwards=[]))
-        paths.append(path)
-        for entry in route.operations:
-            reader = InputReader(
-                entry.operation.inputs,
-                method=entry.method,
-                path_names=variables(path),
-                foreign_query=_foreign_query(plan.auth),
-            )
-            endpoint = _Endpoint(operation=entry.operation, reader=reader)
-            leaf.endpoints.setdefault(entry.method, endpoint)
-        if route.forward is not None:
-            foreign = _foreign_query(plan.auth)
-            leaf.forwards.append(Forwarding(plan=route.forward, foreign_query=foreign))
-        if "GET" in leaf.endpoints:
-            leaf.endpoints.setdefault("HEAD", leaf.endpoints["GET"])
-    return router, paths
-
-
-def _foreign_query(auth: ServerAuth | None) -> tuple[str, ...]:
-    """Return the query parameter that carries the API key, which no input is."""
-    if auth is None or auth.type_ != "apikey" or auth.fields.get("placement") != "query":
-        return ()
-    return (auth.fields.get("key", ""),)
 
 
 def _route_path(scope: Scope) -> str:

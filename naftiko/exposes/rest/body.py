@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from naftiko.exposes.problem import RequestError
+from naftiko.expressions.text import exact_json
 from naftiko.values import MISSING, JsonValue, Missing
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def parse_json(body: bytes) -> JsonValue:
             message=message,
             details={"line": error.lineno, "column": error.colno},
         ) from None
+    value = exact_json(body, value)
     fields, depth, values = _measure(value)
     if values > MAX_VALUES:
         message = f"the body holds more than {MAX_VALUES} values"

@@ -113,7 +113,7 @@ class InputReader:
             if not isinstance(body, dict):
                 return places
         if not isinstance(body, dict):
-            errors.append(_not_an_object(body))
+            errors.append(not_an_object(body))
             return places
         found = places
         for name, value in body.items():
@@ -151,7 +151,7 @@ class InputReader:
                     self._take_unlisted(name, value, "query", values, errors)
             elif name in values:
                 errors.append(_given_twice(name, found[name], "query"))
-            elif len(texts) > 1 and not _takes_a_list(item):
+            elif len(texts) > 1 and not takes_a_list(item):
                 message = f"`{name}` takes one value, found {len(texts)}"
                 errors.append(FieldError(name=name, message=message, in_="query"))
             else:
@@ -195,7 +195,7 @@ class InputReader:
             if key in headers and item.name not in values:
                 texts = [value.decode("latin-1") for name, value in pairs if name == key]
                 joined = ", ".join(texts)
-                given = joined.split(", ") if _takes_a_list(item) else (joined,)
+                given = joined.split(", ") if takes_a_list(item) else (joined,)
                 values[item.name] = self._table.read_text(item, given)
                 found = _note(found, places, item.name, "header")
         return found
@@ -297,7 +297,8 @@ def _has_field(body: JsonValue, item: Input) -> bool:
     return isinstance(body, dict) and "body" in item.sources and item.name in body
 
 
-def _takes_a_list(item: Input) -> bool:
+def takes_a_list(item: Input) -> bool:
+    """Tell whether a name may be repeated for it."""
     return "array" in item.types
 
 
@@ -327,7 +328,8 @@ def _unknown(name: str, place: str, known: Iterable[str]) -> FieldError:
     return FieldError(name=shown, message=f"`{shown}` is not known here", in_=place, hint=hint)
 
 
-def _not_an_object(body: JsonValue) -> FieldError:
+def not_an_object(body: JsonValue) -> FieldError:
+    """Return the error for a body that holds no inputs."""
     found = {list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
     shown = found.get(type(body), "a number")
     return FieldError(name="", message=f"the body must be an object, found {shown}", in_="body")

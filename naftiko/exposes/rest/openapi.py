@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 
+_NOT_EMBEDDED = frozenset({"$defs", "$schema", "$id"})
+"""What holds for a document of its own only."""
+
 _PROBLEM_STATUSES = {
     "400": "The request or one of its inputs is not valid; `errors` names every bad field.",
     "404": "There is no such thing.",
@@ -160,7 +163,10 @@ class _Writer:
         parameters = described.parameters(own_names, path_names)
         if parameters:
             out["parameters"] = parameters
-        body = described.request_body(own_names) if reader.reads_body else None
+        body = None
+        if reader.reads_body:
+            describe = described.schema_body if entry.by_schema else described.request_body
+            body = describe(own_names)
         if body:
             out["requestBody"] = body
         out["responses"] = self._responses(described, entry, with_body=reader.reads_body)
@@ -271,6 +277,20 @@ class _Described:
             schema["additionalProperties"] = False
         return _json_body(schema, required=bool(required))
 
+    def schema_body(self, own_names: Sequence[str]) -> JsonObject:
+        """Describe a body by the schema of all inputs, without those of the path."""
+        schema: JsonObject = {**self.operation.inputs.schema}
+        properties, required = schema.get("properties"), schema.get("required")
+        if isinstance(properties, dict) and not properties.keys().isdisjoint(own_names):
+            schema["properties"] = {k: v for k, v in properties.items() if k not in own_names}
+        listed = required if isinstance(required, list) else []
+        needed: list[JsonValue] = [name for name in listed if name not in own_names]
+        schema.pop("required", None)
+        if needed:
+            schema["required"] = needed
+        body = self.pool.embed(f"{self.operation_id}-input", schema)
+        return _json_body(body, required=bool(needed))
+
     def successes(self) -> Iterable[tuple[str, JsonValue]]:
         """Yield the answers that are no errors."""
         output = self.operation.output_schema
@@ -345,7 +365,7 @@ class _SchemaPool:
             moved = {key: _component_name(f"{name}.{key}") for key in definitions}
             for key, definition in definitions.items():
                 self.schemas[moved[key]] = _rewritten(definition, moved)
-        rest = {key: value for key, value in schema.items() if key not in ("$defs", "$schema")}
+        rest = {key: value for key, value in schema.items() if key not in _NOT_EMBEDDED}
         rewritten = _rewritten(rest, moved)
         return rewritten if isinstance(rewritten, dict) else {}
 

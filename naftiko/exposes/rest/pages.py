@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from naftiko.plan.capability import RestAdapterPlan
 
 MAX_MOUNT_POINTS = 8
+PATHS = frozenset({"/", "/openapi.json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ class Pages:
             "/": self._index,
             "/openapi.json": self._openapi,
         }
+
+    def written(self, path: str, root_path: str) -> Page | None:
+        """Return a page if somebody has asked for it before."""
+        return self._built.get((path, root_path))
 
     def get(self, path: str, root_path: str) -> Page | None:
         """Return the page at a path, None where there is none."""

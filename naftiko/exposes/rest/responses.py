@@ -6,7 +6,7 @@ import re
 
 import orjson
 
-from naftiko.errors import ShapingError
+from naftiko.errors import ConsumedError, ShapingError
 from naftiko.exposes.problem import SAFETY_HEADERS, Answer
 from naftiko.plan.masking import Masker
 from naftiko.plan.ports import Result
@@ -64,6 +64,19 @@ def result_answer(result: Result, request_id: str) -> Answer:
     if result.headers:
         headers += passed_headers(result)
     return Answer(status, headers, body)
+
+
+async def failure_of(name: str, result: Result) -> ConsumedError:
+    """Return the error for an answer that came in good order and that `isError` calls a failure.
+
+    The answer is its `result`.
+    """
+    value = await result.decoded()
+    return ConsumedError(
+        code="call-failed",
+        message=f"`{name}` answered with a failure",
+        details={} if value is MISSING else {"result": value},
+    )
 
 
 def mask_answer(answer: Answer, masker: Masker) -> Answer:

@@ -78,12 +78,15 @@ class Router(Generic[T]):
         self._constant: dict[str, T] = {}
         self._root: _Node[T] = _Node()
 
-    def add(self, path: str, make: T) -> T:
-        """Add a path, or return what stands for one of the same shape already."""
+    def add(self, path: str, make: T, *, encoded: bool = False) -> T:
+        """Add a path, or return what stands for one of the same shape already.
+
+        With `encoded` the text of its segments is percent-encoded: "/reports/a%2Fb/{run}".
+        """
         names = variables(path)
         if not names:
-            return self._constant.setdefault(path, self._add_to_tree(path, make))
-        return self._add_to_tree(path, make)
+            return self._constant.setdefault(path, self._add_to_tree(path, make, encoded=encoded))
+        return self._add_to_tree(path, make, encoded=encoded)
 
     def match(self, raw_path: str) -> tuple[T, list[str]] | None:
         """Return what was added for the path and its variables' raw values, or None."""
@@ -97,14 +100,14 @@ class Router(Generic[T]):
             leaf = self._walk(self._root, segments, 0, values, spans=True)
         return None if leaf is None else (leaf, values)
 
-    def _add_to_tree(self, path: str, make: T) -> T:
+    def _add_to_tree(self, path: str, make: T, *, encoded: bool) -> T:
         node = self._root
         segments = plain_path(path).split("/")[1:]
         for index, segment in enumerate(segments):
             if segment == "{path}" and index == len(segments) - 1:
                 node.tail = make if node.tail is None else node.tail
                 return node.tail
-            node = _child(node, segment)
+            node = _child(node, segment, encoded=encoded)
         node.leaf = make if node.leaf is None else node.leaf
         return node.leaf
 
@@ -151,11 +154,12 @@ def _readings(
             yield node.variable, end, ("/".join(segments[at:end]),)
 
 
-def _child(node: _Node[T], segment: str) -> _Node[T]:
+def _child(node: _Node[T], segment: str, *, encoded: bool) -> _Node[T]:
     """Return the node behind a segment of a template, made if need be."""
     names = variables(segment)
     if not names:
-        return node.static.setdefault(segment, _Node())
+        text = _unescaped(segment) if encoded else segment
+        return node.static.setdefault(text, _Node())
     if _VARIABLE.fullmatch(segment):
         if node.variable is None:
             node.variable = _Node()

@@ -64,7 +64,11 @@ def skill_app(plan: SkillAdapterPlan, *, info: Info, masker: Masker) -> ASGIApp:
 
     Raises: StartError where the credentials it shall ask for are empty.
     """
-    app = SkillApp(plan, info=info, masker=masker)
+    app: ASGIApp = SkillApp(plan, info=info, masker=masker)
+    if plan.meter is not None:
+        from naftiko.exposes.metered import Metered
+
+        app = Metered(app, plan.meter, kind="skill", name_of=_name_of)
     if plan.auth is None:
         return app
     return AuthMiddleware(app, plan.auth, realm=plan.namespace, masker=masker)
@@ -215,6 +219,27 @@ def _segments(scope: Scope) -> list[str]:
     if root and path.startswith(root):
         path = path[len(root) :]
     return path.removeprefix("/").split("/")
+
+
+def _name_of(scope: Scope) -> str | None:
+    """Return "/skills/{name} GET" for a request, None where nothing is there: for metrics."""
+    method = scope["method"]
+    try:
+        segments = _segments(scope)
+    except RequestError:
+        return None
+    match segments if method in ("GET", "HEAD") else ():
+        case ["skills"]:
+            path = "/skills"
+        case ["skills", _]:
+            path = "/skills/{name}"
+        case ["skills", _, "download" | "contents" as last]:
+            path = f"/skills/{{name}}/{last}"
+        case ["skills", _, "contents", *_]:
+            path = "/skills/{name}/contents/{file}"
+        case _:
+            return None
+    return f"{path} {method}"
 
 
 def _folder(skill: SkillPlan) -> Path:

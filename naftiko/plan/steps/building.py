@@ -10,23 +10,27 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from naftiko.document.nodes import Node, Scalar
-from naftiko.errors import Problem, Problems, did_you_mean
+from naftiko.errors import Problem, Problems, RunError, did_you_mean
 from naftiko.expressions.durations import parse_duration_s
 from naftiko.model.build_parameters import build_with
 from naftiko.model.build_steps import nested_steps
 from naftiko.model.exposes import ExposedOperation
 from naftiko.model.steps import Step
+from naftiko.plan.aftermath import Aftermath
 from naftiko.plan.clients import Clients, LeftOut, leave_out
 from naftiko.plan.ports import Parameter
 from naftiko.plan.steps.execution import ERRORS, Action, OnError, StepNode
 from naftiko.plan.steps.scope import StepValues, Visible
-from naftiko.plan.templates import PlanTemplates
+from naftiko.plan.templates import PlanTemplates, unbound
 from naftiko.plan.values import ValueTemplate
+from naftiko.values import MISSING, JsonValue
 
 if TYPE_CHECKING:
     from naftiko.plan.scripts import ScriptCompiler
 
 MAX_DEPTH = 20
+MAX_DIGITS = 10
+_DURATION = "a duration such as `500ms`, `10s` or `2m`"
 
 With: TypeAlias = "tuple[tuple[str, ValueTemplate], ...]"
 Kind: TypeAlias = "Callable[[Place, StepCompiler], tuple[Action, With]]"
@@ -48,6 +52,23 @@ class Place:
         return f"the `{self.step.type_}` step `{self.label}`"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A member of a step that is settled at load. `is_bound` where a variable gives its value."""
+
+    name: str
+    node: Node
+    value: JsonValue
+    is_bound: bool = False
+
+    def refusal(self, code: str, expected: str, at: Place) -> LeftOut:
+        """Return the problem of a value that does not fit. A variable's is a secret: not shown."""
+        shown = f" (`{self.node.text}`)" if self.is_bound and isinstance(self.node, Scalar) else ""
+        message = f"`{self.name}`{shown} of {at.shown} is to be {expected}"
+        hint = "correct the value of the variable, or its default" if self.is_bound else ""
+        return leave_out(code, message, self.node.location, hint)
+
+
 @dataclass(slots=True, kw_only=True)
 class StepCompiler:
     """Compiles the steps of one operation.
@@ -65,6 +86,7 @@ class StepCompiler:
     declared: Collection[str] | None
     scripts: ScriptCompiler
     path_names: Collection[str] = ()
+    aftermath: Aftermath = field(default_factory=Aftermath)
     values: StepValues = field(init=False)
     on_error: OnError = field(init=False)
     asks: bool = field(init=False, default=False)
@@ -77,7 +99,7 @@ class StepCompiler:
 
         Raises: LeftOut for steps that are nested too deep.
         """
-        every = list(_every_step(self.operation.steps))
+        every = list(every_step(self.operation.steps))
         self.asks = any(step.type_ == "ask" for step in every)
         self.tells = any(step.type_ == "progress" for step in every)
         names = frozenset(step.name for step in every if step.name)
@@ -229,33 +251,98 @@ class StepCompiler:
 
         Raises: LeftOut.
         """
-        node = at.step.fields.node_of(name)
-        if node is None:
+        setting = self._setting(at, name)
+        if setting is None:
             return default
-        value = node.value if isinstance(node, Scalar) else None
+        value = setting.value
+        if setting.is_bound and isinstance(value, str) and value.isascii() and value.isdigit():
+            value = int(value) if len(value) < MAX_DIGITS else None
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= maximum:
             return value
-        raise leave_out(
-            "invalid-bound",
-            f"`{name}` of {at.shown} is to be a whole number from 1 to {maximum:,}",
-            node.location,
-        )
+        raise setting.refusal("invalid-bound", f"a whole number from 1 to {maximum:,}", at)
+
+    def number(self, at: Place, name: str, default: float, least: float, most: float) -> float:
+        """Return a number within its bounds.
+
+        Raises: LeftOut.
+        """
+        setting = self._setting(at, name)
+        if setting is None:
+            return default
+        value = setting.value
+        if setting.is_bound and isinstance(value, str):
+            value = _number(value)
+        if (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and least <= value <= most
+        ):
+            return float(value)
+        raise setting.refusal("invalid-bound", f"a number from {least:g} to {most:g}", at)
 
     def duration_s(self, at: Place, name: str) -> float | None:
         """Return a duration in seconds, None where it is not given.
 
         Raises: LeftOut.
         """
+        setting = self._setting(at, name)
+        if setting is None:
+            return None
+        try:
+            return parse_duration_s(setting.value)
+        except ValueError as error:
+            if setting.is_bound:
+                raise setting.refusal("invalid-duration", _DURATION, at) from None
+            message = f"`{name}`: {error}"
+            raise leave_out("invalid-duration", message, setting.node.location) from None
+
+    def _setting(self, at: Place, name: str) -> Setting | None:
+        """Return a member that is settled at load; None where it is not given, or empty.
+
+        Raises: LeftOut where it reads what only a run knows.
+        """
         node = at.step.fields.node_of(name)
         if node is None:
             return None
+        value = node.value if isinstance(node, Scalar) else None
+        if not isinstance(node, Scalar) or not isinstance(value, str) or "{{" not in value:
+            return Setting(name=name, node=node, value=value)
+        template = self.templates.scalar(node)
+        for read, reference in unbound(template.references, self.templates):
+            raise leave_out(
+                "setting-of-a-run",
+                f"`{name}` of {at.shown} reads `{read}`, which only a run knows; it is settled "
+                "when the file is loaded",
+                reference.location,
+                "read variables of `binds` there, and nothing else",
+            )
+        self.templates.warn_settled(template.references)
         try:
-            return parse_duration_s(node.value if isinstance(node, Scalar) else None)
-        except ValueError as error:
-            raise leave_out("invalid-duration", f"`{name}`: {error}", node.location) from None
+            rendered = template.render({})
+        except RunError as error:
+            message = f"`{name}` of {at.shown} has no value: {self.templates.masker(error.message)}"
+            raise leave_out("invalid-member", message, node.location) from None
+        if rendered is MISSING or rendered is None:
+            return None
+        if isinstance(rendered, str):
+            rendered = rendered.strip()
+            if not rendered:
+                return None  # of an optional variable, which has no value
+        return Setting(name=name, node=node, value=rendered, is_bound=True)
 
 
-def _every_step(steps: Sequence[Step], depth: int = 1) -> Iterator[Step]:
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def every_step(steps: Sequence[Step], depth: int = 1) -> Iterator[Step]:
+    """Yield steps and those within them.
+
+    Raises: LeftOut for steps that are nested too deep.
+    """
     for step in steps:
         if depth > MAX_DEPTH:
             raise leave_out(
@@ -263,4 +350,4 @@ def _every_step(steps: Sequence[Step], depth: int = 1) -> Iterator[Step]:
             )
         yield step
         for inner in nested_steps(step):
-            yield from _every_step(inner, depth + 1)
+            yield from every_step(inner, depth + 1)

@@ -13,7 +13,7 @@ from naftiko.plan.ports import Result
 from naftiko.plan.run import Ask, Question
 from naftiko.plan.steps.execution import At, CallsNothing, Execution
 from naftiko.plan.steps.journal import once
-from naftiko.plan.steps.loops import pause
+from naftiko.plan.steps.repeat import pause
 from naftiko.plan.values import ValueTemplate
 from naftiko.values import MISSING, JsonObject, JsonValue, Missing
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,7 +22,8 @@ class CallAction:
     Its parameters take their values from the step's `with`, else from what templates see under
     their names. With `pass_inputs` every input but `not_passed` goes on beside them, to an
     operation that takes more than its parameters. `outputs` are the `outputParameters` of the
-    consumed operation.
+    consumed operation. `quiet` where the file itself says what a failure is, so that the log need
+    not.
     """
 
     operation: ClientOperation
@@ -31,6 +33,7 @@ class CallAction:
     not_passed: frozenset[str] = frozenset()
     outputs: tuple[tuple[str, Shape], ...] = ()
     shown: tuple[str, ...] = ()
+    quiet: bool = False
     silent: ClassVar[bool] = False
 
     @property
@@ -84,7 +87,8 @@ class CallAction:
         )
         if self.on_error is OnError.STOP:
             raise error
-        logger.warning("%s; the run goes on", execution.masker(message))
+        level = logging.DEBUG if self.quiet else logging.WARNING
+        logger.log(level, "%s; the run goes on", execution.masker(message))
         at.frame.note_error(
             at.name,
             {

@@ -65,6 +65,7 @@ def compile_call(at: Place, compiler: StepCompiler) -> tuple[Action, With]:
             )
         ),
         shown=shown,
+        quiet=compiler.operation.is_error is not None,
     )
     return action, passed
 

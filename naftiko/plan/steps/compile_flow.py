@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from naftiko.document.nodes import Node, Scalar, Sequence
+from naftiko.errors import did_you_mean
 from naftiko.expressions.text import type_name, value_text
 from naftiko.model.build_steps import build_branches, build_cases, build_steps
 from naftiko.model.fields import Fields
 from naftiko.plan.clients import leave_out
-from naftiko.plan.steps.building import Kind, Place, StepCompiler, With
+from naftiko.plan.steps.building import Kind, Place, StepCompiler, With, every_step
 from naftiko.plan.steps.execution import Action, OnError, StepNode
 from naftiko.plan.steps.flow import Case, IfAction, ParallelAction, SwitchAction
-from naftiko.plan.steps.loops import ForEachAction, RepeatAction
+from naftiko.plan.steps.loops import ForEachAction
 from naftiko.plan.steps.outcome import TryAction
+from naftiko.plan.steps.repeat import Pace, RepeatAction
 from naftiko.plan.steps.scope import Visible
 from naftiko.plan.values import ConstantValue
 
@@ -21,6 +23,7 @@ MAX_ITEMS, MOST_ITEMS = 1_000, 10_000
 MAX_ITERATIONS, MOST_ITERATIONS = 100, 10_000
 MOST_AT_ONCE = 64
 """Bounds of loops: what holds where a file gives none, and the highest that it may give."""
+MAX_INTERVAL_S, MOST_BACKOFF = 60.0, 10.0
 
 
 def _branch(at: Place, name: str, compiler: StepCompiler) -> tuple[StepNode, ...]:
@@ -137,10 +140,65 @@ def compile_repeat(at: Place, compiler: StepCompiler) -> tuple[Action, With]:
         until=until,
         steps=_needed(steps, at, "steps"),
         max_iterations=compiler.count(at, "maxIterations", MAX_ITERATIONS, MOST_ITERATIONS),
-        interval_s=compiler.duration_s(at, "interval") or 0.0,
+        pace=_pace(at, compiler),
         timeout_s=compiler.duration_s(at, "timeout"),
+        task_timeout_s=compiler.duration_s(at, "taskTimeout"),
+        quiet=_is_quiet(at),
     )
     return action, ()
+
+
+def _pace(at: Place, compiler: StepCompiler) -> Pace:
+    interval_s = compiler.duration_s(at, "interval") or 0.0
+    backoff = compiler.number(at, "backoff", 1.0, 1.0, MOST_BACKOFF)
+    most_s = compiler.duration_s(at, "maxInterval")
+    jitter = _jitter(at, compiler)
+    if not interval_s:
+        _warn_unused_pace(at, compiler)
+    if most_s is None:
+        most_s = max(interval_s, MAX_INTERVAL_S) if backoff > 1 else interval_s
+    if most_s < interval_s:
+        raise leave_out(
+            "invalid-bound",
+            f"`maxInterval` of {at.shown} is {most_s:g} s, shorter than its `interval` of "
+            f"{interval_s:g} s",
+            at.step.location,
+            "give the first wait as `interval` and the longest as `maxInterval`",
+        )
+    return Pace(interval_s=interval_s, backoff=backoff, most_s=most_s, jitter=jitter)
+
+
+def _jitter(at: Place, compiler: StepCompiler) -> float:
+    node = at.step.fields.node_of("jitter")
+    if isinstance(node, Scalar) and isinstance(node.value, bool):
+        return 1.0 if node.value else 0.0
+    return compiler.number(at, "jitter", 0.0, 0.0, 1.0)
+
+
+def _warn_unused_pace(at: Place, compiler: StepCompiler) -> None:
+    for name in ("backoff", "maxInterval", "jitter"):
+        node = at.step.fields.node_of(name)
+        if node is not None and at.step.fields.node_of("interval") is None:
+            compiler.problems.warn(
+                "unused-member",
+                f"`{name}` of {at.shown} has no effect without `interval`",
+                node.location,
+                "add `interval: 1s`",
+            )
+
+
+def _is_quiet(at: Place) -> bool:
+    scalar = at.step.fields.scalar("onTimeout")
+    if scalar is None or scalar.text == "fail":
+        return False
+    if scalar.text == "continue":
+        return True
+    raise leave_out(
+        "invalid-member",
+        f"`onTimeout` of {at.shown} is `fail` or `continue`, found `{scalar.text}`",
+        scalar.location,
+        did_you_mean(scalar.text, ("fail", "continue")),
+    )
 
 
 def compile_try(at: Place, compiler: StepCompiler) -> tuple[Action, With]:
@@ -154,15 +212,35 @@ def compile_try(at: Place, compiler: StepCompiler) -> tuple[Action, With]:
     inner = Visible({**before, variable: None})
     catch = compiler.branch(build_steps(fields, "catch"), inner)
     at.visible.names |= {name: place for name, place in inner.names.items() if place is not None}
+    on_cancel = _on_cancel(at, compiler)
     finally_ = _branch(at, "finally", compiler)
-    if not has_catch and not finally_:
+    if not has_catch and not finally_ and not on_cancel:
         raise leave_out(
-            "missing-member", f"{at.shown} needs `catch` or `finally`", at.step.location
+            "missing-member", f"{at.shown} needs `catch`, `finally` or `onCancel`", at.step.location
         )
     action = TryAction(
-        steps=steps, catch=catch if has_catch else None, variable=variable, finally_=finally_
+        steps=steps,
+        catch=catch if has_catch else None,
+        variable=variable,
+        finally_=finally_,
+        on_cancel=on_cancel,
+        aftermath=compiler.aftermath,
     )
     return action, ()
+
+
+def _on_cancel(at: Place, compiler: StepCompiler) -> tuple[StepNode, ...]:
+    """Compile what runs when nobody waits any more, so that no later step sees its outputs."""
+    listed = build_steps(at.step.fields, "onCancel")
+    asking = next((step for step in every_step(listed) if step.type_ == "ask"), None)
+    if asking is not None:
+        raise leave_out(
+            "cannot-ask",
+            f"an `ask` step in `onCancel` of {at.shown} has nobody to ask: its caller has gone",
+            asking.location,
+            "ask before, in `steps`",
+        )
+    return compiler.branch(listed, Visible(dict(at.visible.names)))
 
 
 def _check_variable(name: str, at: Place) -> None:

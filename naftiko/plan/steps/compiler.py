@@ -11,19 +11,25 @@ from naftiko.errors import Problems
 from naftiko.model.exposes import ExposedOperation
 from naftiko.model.parameters import OutputParameter
 from naftiko.model.steps import OutputMapping
+from naftiko.plan.aftermath import Aftermath
 from naftiko.plan.clients import Clients, leave_out
 from naftiko.plan.infer import Place, Use, infer_inputs
 from naftiko.plan.inputs import Input
 from naftiko.plan.ports import Origin, Parameter
 from naftiko.plan.scripts import ScriptCompiler
 from naftiko.plan.shaping import compile_shaper
-from naftiko.plan.steps import compile_calls, compile_flow, compile_rest
+from naftiko.plan.steps import compile_calls, compile_flow, compile_rest, compile_schema
 from naftiko.plan.steps.building import Kind, StepCompiler
 from naftiko.plan.steps.plan import ResultMapping, StepsPlan
 from naftiko.plan.steps.scope import Visible
 from naftiko.plan.templates import PlanTemplates
 
-KINDS: Mapping[str, Kind] = {**compile_calls.KINDS, **compile_flow.KINDS, **compile_rest.KINDS}
+KINDS: Mapping[str, Kind] = {
+    **compile_calls.KINDS,
+    **compile_flow.KINDS,
+    **compile_rest.KINDS,
+    **compile_schema.KINDS,
+}
 """Every type of step, and what compiles it."""
 
 _ROOT = re.compile(r"[A-Za-z0-9_-]+(?=[.\[]|\Z)")
@@ -62,8 +68,12 @@ def compile_orchestration(
     declared: Collection[str] | None,
     adapter: str,
     path_names: Collection[str] = (),
+    aftermath: Aftermath | None = None,
+    given: Collection[str] = (),
 ) -> Orchestration:
     """Compile steps, mappings and outputs. `declared` are the declared inputs, None for none.
+
+    `given` are names that steps see like outputs of earlier steps, and no caller gives.
 
     Raises: LeftOut, ExpressionError.
     """
@@ -76,8 +86,9 @@ def compile_orchestration(
         declared=declared,
         scripts=scripts,
         path_names=path_names,
+        aftermath=Aftermath() if aftermath is None else aftermath,
     )
-    visible = Visible()
+    visible = Visible(dict.fromkeys(given))
     steps = compiler.compile(operation.steps, visible)
     after = Visible(visible.names, certain=False, inferring=False)
     mappings = tuple(_mappings(operation.mappings, after, compiler))

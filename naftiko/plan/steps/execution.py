@@ -158,6 +158,11 @@ class Frame:
         """Show the failure of a step to later ones, which go on."""
         self._add_errors({name: error})
 
+    def forget_error(self, name: str) -> None:
+        """Show no failure of a step any more, which runs again."""
+        if name in self.errors:
+            self.values[ERRORS] = {key: item for key, item in self.errors.items() if key != name}
+
     def _add_errors(self, errors: JsonObject) -> None:
         # A new object: branches share the one they started with.
         self.values[ERRORS] = {**self.errors, **errors}
@@ -296,13 +301,16 @@ async def run_steps(
 
 def error_object(error: RunError, step: str, masker: Masker) -> JsonObject:
     """Return what templates see of a failure, without secrets."""
-    found = error.details.get("step")
-    return {
+    found, aws_code = error.details.get("step"), error.details.get("awsCode")
+    shown: JsonObject = {
         "code": error.code,
         "message": masker(error.message),
         "status": error.status,
         "step": found if isinstance(found, str) else step,
     }
+    if isinstance(aws_code, str):
+        shown["awsCode"] = aws_code
+    return shown
 
 
 def worst(effects: Sequence[Effect]) -> Effect:

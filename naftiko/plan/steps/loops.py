@@ -1,18 +1,14 @@
-"""`forEach`, `while` and `until` steps. Each has a bound."""
+"""`forEach` steps: the same for each item of a list, within bounds."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import ClassVar
 
-from naftiko.errors import DeadlineError, RunError
-from naftiko.expressions.conditions import Condition
+from naftiko.errors import RunError
 from naftiko.expressions.text import type_name
 from naftiko.plan.ports import Effect, Result
-from naftiko.plan.run import Run
 from naftiko.plan.steps.execution import (
     At,
     Execution,
@@ -149,109 +145,3 @@ class _Joined:
         self.errors |= frame.errors
         if frame.last is not None and number > self.number:
             self.number, self.last = number, frame.last
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepeatAction:
-    """Repeats steps while a condition holds (looked at before them), or until it does (after them).
-
-    Its output is that of the last step in the last round. `interval_s` is waited between rounds.
-    """
-
-    condition: Condition
-    until: bool
-    steps: tuple[StepNode, ...]
-    max_iterations: int
-    interval_s: float
-    timeout_s: float | None
-    silent: ClassVar[bool] = False
-
-    @property
-    def calls(self) -> Sequence[str]:
-        """Return those of its steps."""
-        return all_calls(self.steps)
-
-    @property
-    def effect(self) -> Effect:
-        """Return the worst of its steps."""
-        return worst_of(self.steps)
-
-    async def run(self, execution: Execution, at: At) -> JsonValue | Missing:
-        """Run the steps again and again.
-
-        Raises: RunError[too-many-iterations]; DeadlineError where `timeout` or the run's own
-            deadline passes; and as its steps do.
-        """
-        outer = execution
-        ends = None if self.timeout_s is None else monotonic() + self.timeout_s
-        if ends is not None:
-            execution = execution.until(ends)
-        value: JsonValue | Missing = MISSING
-        for number in range(self.max_iterations):
-            if not self.until and not self.condition.test(at.frame.values):
-                return value
-            try:
-                value = await run_steps(self.steps, execution, at.frame, f"{at.path}[{number}].")
-            except DeadlineError:
-                self._check(ends, outer, at)
-                raise
-            if self.until and self.condition.test(at.frame.values):
-                return value
-            self._check(ends, outer, at)
-            if execution.telling is not None:
-                telling = execution.telling
-                await telling.rounds(number + 1, self.max_iterations, at.path, exact=False)
-            if number + 1 < self.max_iterations:
-                await self._pause(execution, outer, at)
-        if not self.until and not self.condition.test(at.frame.values):
-            return value
-        word = "until" if self.until else "while"
-        raise RunError(
-            code="too-many-iterations",
-            message=f"`{word} {self.condition.text}` of the step `{at.path}` has not ended after "
-            f"{self.max_iterations:,} rounds",
-            status=504,
-            hint="raise `maxIterations` or `interval`",
-        )
-
-    def _check(self, ends: float | None, outer: Execution, at: At) -> None:
-        if ends is None or monotonic() < ends or outer.run.remaining_s() == 0:
-            return
-        raise self._timed_out(at)
-
-    def _timed_out(self, at: At) -> DeadlineError:
-        return DeadlineError(
-            code="loop-timeout",
-            message=f"the step `{at.path}` has not ended within {self.timeout_s:g} s",
-        )
-
-    async def _pause(self, execution: Execution, outer: Execution, at: At) -> None:
-        if not self.interval_s:
-            # Steps that never wait would keep every other request from running.
-            await asyncio.sleep(0)
-            return
-        left = execution.run.remaining_s()
-        if execution is not outer and left is not None and left <= self.interval_s:
-            raise self._timed_out(at)
-        await pause(outer.run, self.interval_s, at.path)
-
-    def explain(self) -> Sequence[str]:
-        """Return the loop and its steps."""
-        word = "until" if self.until else "while"
-        first = f"repeat {word} {self.condition.text}, at most {self.max_iterations:,} times"
-        if self.interval_s:
-            first += f", every {self.interval_s:g} s"
-        if self.timeout_s is not None:
-            first += f", for {self.timeout_s:g} s at most"
-        return [first, *(f"  {line}" for line in explain_steps(self.steps))]
-
-
-async def pause(run: Run, seconds: float, path: str) -> None:
-    """Wait, but not for what the deadline would cut short.
-
-    Raises: DeadlineError.
-    """
-    left = run.remaining_s()
-    if left is not None and left <= seconds:
-        raise DeadlineError(message=f"no time is left for the step `{path}` to wait {seconds:g} s")
-    await asyncio.sleep(seconds)

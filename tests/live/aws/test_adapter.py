@@ -280,6 +280,50 @@ def test_endpoints(more: dict[str, str], operation: str, url: str) -> None:
     assert f"POST {url}" in "\n".join(found.explain())
 
 
+SYNC = "https://sync-states.us-east-1.amazonaws.com/"
+BARE = "https://states.us-east-1.amazonaws.com/"
+
+
+@pytest.mark.parametrize(
+    ("said", "bound", "endpoint", "url"),
+    [
+        ("false", "", None, BARE),
+        ("true", "", None, SYNC),
+        ("true", "", "http://localhost:1", "http://sync-localhost:1/"),
+        ("false", "", "http://localhost:1", "http://localhost:1/"),
+        ('"{{HOST_PREFIX}}"', "", None, SYNC),
+        ('"{{HOST_PREFIX}}"', "", "http://localhost:1", "http://localhost:1/"),
+        ('"{{HOST_PREFIX}}"', "False", None, BARE),
+        ('"{{HOST_PREFIX}}"', "true", "http://localhost:1", "http://sync-localhost:1/"),
+    ],
+)
+def test_the_host_prefix_is_the_files_choice(
+    said: str, bound: str, endpoint: str | None, url: str
+) -> None:
+    using = context(environment(endpoint), HOST_PREFIX=bound)
+    client = adapter(f"{WHOLE[:-1]}, hostPrefix: {said}}}", using)
+    assert not using.problems.errors
+    found = client.operation("start-sync-execution")
+    assert found is not None
+    assert f"POST {url}" in "\n".join(found.explain())
+
+
+def test_botocores_own_path_has_the_same_choice(aws: Upstream) -> None:
+    aws.program(says({"Environments": []}))
+    entry = "{{type: aws, namespace: c, service: mwaa, hostPrefix: {}}}"
+    using = context(environment(aws.url))
+    call(adapter(entry.format("false"), using), "list-environments")
+    assert aws.seen[0].headers["host"] == aws.url.removeprefix("http://")
+    with pytest.raises(ConsumedError, match=r"api\.127\.0\.0\.1"):
+        call(adapter(entry.format("true"), using), "list-environments")
+
+
+def test_a_host_prefix_that_is_neither_is_refused() -> None:
+    using = context(environment())
+    adapter(f"{WHOLE[:-1]}, hostPrefix: sometimes}}", using)
+    assert [problem.code for problem in using.problems.errors] == ["invalid-host-prefix"]
+
+
 def test_in_the_sandbox_the_file_has_no_say_in_where_and_as_whom(aws: Upstream) -> None:
     text = """type: aws
 namespace: sf

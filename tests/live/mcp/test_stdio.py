@@ -9,7 +9,12 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import pytest
+from mcp.shared.message import SessionMessage
+from mcp_types.jsonrpc import jsonrpc_message_adapter
+
+from naftiko.exposes.mcp.stdio import _Unanswered
 
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -118,6 +123,23 @@ def test_a_notification_cancels(server: Server) -> None:
     )
     assert server.read()["id"] == 1
     assert {server.read()["id"]} == {3}
+
+
+def test_the_end_waits_for_no_call_that_was_cancelled() -> None:
+    def sent(**body: Any) -> SessionMessage:
+        return SessionMessage(jsonrpc_message_adapter.validate_python({"jsonrpc": "2.0", **body}))
+
+    async def story() -> None:
+        unanswered = _Unanswered()
+        for number in (1, "two"):
+            unanswered.asked(sent(id=number, method="tools/call", params={"name": "wait"}))
+        for number in (1, "two", "unknown", None):
+            params = {"requestId": number}
+            unanswered.asked(sent(method="notifications/cancelled", params=params))
+        with anyio.fail_after(20):
+            await unanswered.none()
+
+    anyio.run(story)
 
 
 def test_prints_do_not_reach_the_wire() -> None:

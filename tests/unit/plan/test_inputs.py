@@ -122,3 +122,25 @@ def test_very_many_unknown_names_are_cut_short() -> None:
         TABLE.check({"name": "a", **{f"unknown-{number}": 1 for number in range(20_000)}})
 
     assert len(caught.value.fields) == 50
+
+
+def test_the_json_text_of_an_object_or_list_is_read_where_no_text_will_do() -> None:
+    given = {"name": "a", "ids": "[1, 2]", "body": '{"a": 1}', "doc": '{"a": 1}'}
+    checked = TABLE.check(dict(given), reads_texts=True)
+    assert checked == {"name": "a", "ids": [1, 2], "body": {"a": 1}, "doc": '{"a": 1}', "size": 7}
+    with pytest.raises(InputError) as caught:
+        TABLE.check(dict(given))
+    assert {item.name for item in caught.value.fields} == {"ids", "body"}
+
+
+@pytest.mark.parametrize("text", ["7", "{", '{"b": 1}', '"{}"', ""])
+def test_a_text_that_is_no_fitting_json_is_named_as_it_came(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        TABLE.check({"name": "a", "body": text}, reads_texts=True)
+    (field,) = caught.value.fields
+    assert "must be object, found" in field.message
+
+
+def test_a_number_as_text_is_no_number() -> None:
+    with pytest.raises(InputError):
+        TABLE.check({"name": "a", "count": "5"}, reads_texts=True)

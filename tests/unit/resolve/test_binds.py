@@ -123,3 +123,59 @@ def test_a_broken_secrets_file_shows_none_of_its_text(tmp_path: Path) -> None:
 def test_region_names_and_switches_are_no_secrets() -> None:
     assert all(map(is_public, ("us-east-1", "us-gov-west-1", "env", "true")))
     assert not any(map(is_public, ("hunter22", "AKIAEXAMPLE", "us-east-1x")))
+
+
+OPTIONAL = """
+binds:
+  - namespace: env
+    keys:
+      WAIT: {from: MAX_WAIT, default: ""}
+      ROUNDS: {default: 500}
+      MODE: {default: native}
+      NOTHING: {default: null}
+      NEEDED: {from: OTHER_NAME}
+      PREFIX: {from: NAME_PREFIX, secret: false, default: ""}
+      TOKEN: TOKEN
+"""
+
+
+def test_optional_variables_have_defaults(tmp_path: Path) -> None:
+    variables, problems = bound(tmp_path, OPTIONAL)
+
+    assert not len(problems)
+    names = ("WAIT", "env.ROUNDS", "MODE", "NOTHING", "NEEDED", "PREFIX", "TOKEN")
+    values = {name: variables.value(name) for name in names}
+    assert values == {
+        "WAIT": "",
+        "env.ROUNDS": "500",
+        "MODE": "native",
+        "NOTHING": None,
+        "NEEDED": None,
+        "PREFIX": "",
+        "TOKEN": None,
+    }
+    found = {name: variables.find(name) for name in names}
+    optional = [name for name, variable in found.items() if variable and variable.is_optional]
+    assert optional == ["WAIT", "env.ROUNDS", "MODE", "NOTHING", "PREFIX"]
+    assert variables.secrets() == []
+
+
+def test_what_the_source_has_counts_more_than_a_default(tmp_path: Path) -> None:
+    given = {
+        "MAX_WAIT": "90s-or-so",
+        "ROUNDS": "",
+        "MODE": "native",
+        "NOTHING": "something",
+        "OTHER_NAME": "other-value",
+        "NAME_PREFIX": "orders-",
+        "TOKEN": "hunter22",
+    }
+
+    variables, _ = bound(tmp_path, OPTIONAL, given)
+
+    assert variables.value("WAIT") == "90s-or-so"
+    assert variables.value("ROUNDS") == "500", "an empty variable is none"
+    assert variables.value("PREFIX") == "orders-"
+    assert variables.value("NEEDED") == "other-value"
+    # Neither what the file says itself nor what it calls no secret.
+    assert variables.secrets() == ["90s-or-so", "hunter22", "other-value", "something"]

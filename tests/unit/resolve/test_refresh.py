@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -116,3 +117,25 @@ def test_nothing_to_refresh_starts_no_task() -> None:
         await refresher.stop()
 
     asyncio.run(story())
+
+
+def test_an_optional_variable_may_go_without_a_value(caplog: pytest.LogCaptureFixture) -> None:
+    store = Store()
+    source = store.source()
+    cell = Cell("native", is_optional=True, default="native")
+    plain = Cell("", is_optional=True, default="", is_secret=False)
+    cells = (("key", cell), ("plain", plain))
+    secrets: list[str] = []
+    refresher = Refresher([replace(source, cells=cells)], secrets.append)
+
+    assert asyncio.run(refresher.refresh()) == 0
+    assert caplog.messages == [], "it has never had another one"
+    store.values = {"key": "other", "plain": "orders-"}
+    assert asyncio.run(refresher.refresh()) == 2
+    assert (cell.value, plain.value, secrets) == ("other", "orders-", ["other"])
+    store.values = {"key": "native"}
+    assert asyncio.run(refresher.refresh()) == 1
+    assert secrets == ["other"], "what the file says is no secret"
+    assert caplog.messages == [
+        "`plain` is no longer in the bind vault://kv/app; the last value stays"
+    ]

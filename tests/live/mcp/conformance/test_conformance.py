@@ -32,7 +32,7 @@ ALSO = {
         "http-custom-header-server-validation",
     ),
 }
-"""Scenarios that are run and not required, and that pass here. (Tasks, an extension, do not.)"""
+"""Scenarios that are run and not required, and that pass here. (Tasks: test_tasks.py.)"""
 
 pytestmark = pytest.mark.skipif(
     not (SUITE and NODE), reason="NAFTIKO_CONFORMANCE does not name the suite, or there is no node"

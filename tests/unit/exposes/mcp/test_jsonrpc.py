@@ -65,3 +65,16 @@ def test_a_response_with_odd_params_is_a_fault() -> None:
     odd = {"jsonrpc": "2.0", "id": 0, "result": None, "params": True}
 
     assert isinstance(check_message(odd), Fault)
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**70), 10**300])
+def test_integers_past_64_bits_stay_exact(number: int) -> None:
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "x", "params": {"n": number}})
+    message = read_message(body.encode())
+    assert isinstance(message, Message)
+    assert message.params == {"n": number}
+
+
+def test_an_integer_of_too_many_digits_is_a_number_all_the_same() -> None:
+    body = b'{"jsonrpc": "2.0", "id": 1, "method": "x", "params": {"n": 1' + b"0" * 5_000 + b"}}"
+    assert isinstance(read_message(body), (Message, Fault))

@@ -201,3 +201,8 @@ def test_any_json_is_read_as_it_is(value: JsonValue, indent: int | None, ascii_o
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     with suppress(RequestError):
         parse_json(body)
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**70)])
+def test_integers_past_64_bits_stay_exact(number: int) -> None:
+    assert parse_json(json.dumps({"n": number}).encode()) == {"n": number}

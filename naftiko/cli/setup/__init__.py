@@ -1,0 +1,1 @@
+"""What `mcp-config` and `export` share: MCP clients, their entries and files, skill folders."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from naftiko.engine import Checked, LoadOptions, load_plan
-from naftiko.errors import ConsumedError, Problem, StartError, did_you_mean
+from naftiko.errors import ConsumedError, Problem, StartError, did_you_mean, nearest
 from naftiko.expressions import ExpressionError
 from naftiko.plan.capability import (
     AdapterPlan,
@@ -180,9 +180,15 @@ class Capability:
         if operation is None:
             raise StartError(
                 f"the capability has no operation `{target}`",
-                hint=self._only_for_clients(target) or did_you_mean(target, self.operation_names()),
+                hint=self._only_for_clients(target) or self._near(target),
             )
         return operation
+
+    def _near(self, target: str) -> str:
+        """Return a hint at an operation of a similar name, spelt as far as `target` is."""
+        names = self.operation_names()
+        bare = [name.partition(".")[2] for name in names]
+        return did_you_mean(target, bare if nearest(target, bare) else names)
 
     def _only_for_clients(self, target: str) -> str:
         """Return a hint where the name is that of something MCP clients read or get, or ""."""

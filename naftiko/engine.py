@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from naftiko.errors import Problem, Problems, Severity, SpecError, StartError, ValidationError
-from naftiko.plan.capability import CapabilityPlan
+from naftiko.plan.capability import (
+    AdapterPlan,
+    CapabilityPlan,
+    McpAdapterPlan,
+    RestAdapterPlan,
+    SkillAdapterPlan,
+    discovered_of,
+)
 from naftiko.plan.masking import Masker
 from naftiko.source import Source
 
@@ -381,16 +388,15 @@ def _check_something_is_served(
     )
 
 
-def _operation_count(adapter: object) -> int:
-    from naftiko.plan.capability import RestAdapterPlan
-
-    if getattr(adapter, "discovered", None) is not None:
+def _operation_count(adapter: AdapterPlan) -> int:
+    if discovered_of(adapter) is not None:
         return 1  # nobody knows how many before it is served
     if isinstance(adapter, RestAdapterPlan):
         forwards = sum(route.forward is not None for route in adapter.routes)
         return forwards + sum(len(route.operations) for route in adapter.routes)
-    members = ("tools", "resources", "prompts", "skills")
-    return sum(len(getattr(adapter, name, ())) for name in members)
+    if isinstance(adapter, McpAdapterPlan):
+        return len(adapter.tools) + len(adapter.resources) + len(adapter.prompts)
+    return len(adapter.skills) if isinstance(adapter, SkillAdapterPlan) else 0
 
 
 def _missing(templates: object) -> list[Problem]:

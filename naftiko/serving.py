@@ -103,15 +103,20 @@ async def serve_capabilities(
     Raises: StartError where a port is taken or an address needs authentication.
     """
     host = build_host(capabilities, options or ServeOptions(), on_started)
+
+    async def found() -> None:
+        await asyncio.gather(*(item.discovered() for item in capabilities))
+
     try:
+        host.bind()  # before anything is sent for a server that cannot be
         for capability in capabilities:
             capability.start()
-        await asyncio.gather(*(item.discovered() for item in capabilities if item.discovers))
-        await host.serve()
+        await host.serve(found if any(item.discovers for item in capabilities) else None)
         return host.stopped_by
     finally:
-        for capability in capabilities:
-            await capability.close()
+        host.close()
+        # Together: each may wait for its aftermath, and who sent the signal waits for all.
+        await asyncio.gather(*(capability.close() for capability in capabilities))
 
 
 def serve(
@@ -208,7 +213,7 @@ def _control_listener(served: _Served, options: ServeOptions, states: States) ->
         port=options.ports.get(served.name, adapter.port or 0),
         app_factory=partial(served.capability.control_app, states),
         authenticated=adapter.auth is not None,
-        kind="control",
+        kind=adapter.kind,
         stops_last=True,
     )
 
@@ -231,7 +236,7 @@ def _listener(
             port=port,
             app_factory=partial(make, adapter.namespace),
             authenticated=adapter.auth is not None,
-            kind="rest" if is_rest else "skill",
+            kind=adapter.kind,
             allowed_origins=_origins(adapter.cors),
         )
     mcp = _McpFactory(capability, adapter, address)
@@ -241,7 +246,7 @@ def _listener(
         port=port,
         app_factory=mcp.build,
         authenticated=adapter.auth is not None,
-        kind="mcp",
+        kind=adapter.kind,
         # The SDK takes 0.6 s to import; REST callers need not wait for it.
         lazy=True,
         on_stop=mcp.drain,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from naftiko.capability import operations_of
 from naftiko.cli.console import Console
-from naftiko.cli.inspect import kind_of
 from naftiko.plan.capability import (
     AdapterPlan,
     CapabilityPlan,
@@ -81,7 +80,7 @@ class Announcement:
                     continue
                 extra = {
                     "namespace": name,
-                    "type": _type(adapter),
+                    "type": adapter.kind,
                     "url": urls[name],
                     "version": __version__,
                 }
@@ -99,10 +98,6 @@ class Announcement:
         for number, (title, command) in enumerate(found, start=1):
             yield f"  {number}. {title}"
             yield f"     {command}"
-
-
-def _type(adapter: AdapterPlan) -> str:
-    return kind_of(adapter)
 
 
 def _url(host: str, port: int) -> str:

@@ -9,15 +9,15 @@ from naftiko.capability import find_consumed, operations_of
 from naftiko.cli import arguments as common
 from naftiko.cli.console import Console
 from naftiko.cli.loading import check, load_options, refuse, show_warnings
-from naftiko.errors import ExitCode, StartError, did_you_mean
+from naftiko.errors import ExitCode, StartError, did_you_mean, nearest
 from naftiko.plan.capability import (
     AdapterPlan,
     CapabilityPlan,
     ControlAdapterPlan,
-    McpAdapterPlan,
     OperationPlan,
     RestAdapterPlan,
     SkillAdapterPlan,
+    discovered_of,
 )
 from naftiko.plan.inputs import Input
 
@@ -79,7 +79,7 @@ def _consumed(plan: CapabilityPlan, wanted: str | None) -> Iterator[str]:
 
 
 def _discovered(adapter: AdapterPlan, wanted: str | None) -> Iterator[str]:
-    found = adapter.discovered if isinstance(adapter, RestAdapterPlan | McpAdapterPlan) else None
+    found = discovered_of(adapter)
     for template in found.templates if found is not None else ():
         address = f"{adapter.namespace}.{template.discovery}"
         if wanted in (None, template.discovery, address):
@@ -149,13 +149,22 @@ def _unknown(plan: CapabilityPlan, wanted: str | None) -> StartError:
         for adapter in plan.adapters
         for operation in operations_of(adapter)
     }
+    entries = [
+        template.discovery
+        for adapter in plan.adapters
+        if (found := discovered_of(adapter)) is not None
+        for template in found.templates
+    ]
     if wanted is None:
         return StartError("the capability exposes no operation")
     left_out = next((item for item in plan.disabled if item.name == wanted), None)
     if left_out is not None:
         return StartError(f"`{wanted}` is not served: {left_out.problem.message}")
-    known = [*names, *names.values()]
+    known = [*names, *names.values(), *entries]
+    found_later = " or ".join(f"`{name}`" for name in entries)
     return StartError(
         f"the capability exposes no operation `{wanted}`",
-        hint=did_you_mean(wanted, known) or f"`naftiko inspect {plan.path}` lists them",
+        hint=f"what is discovered is explained by its entry: {found_later}"
+        if entries and nearest(wanted, known) is None
+        else did_you_mean(wanted, known) or f"`naftiko inspect {plan.path}` lists them",
     )

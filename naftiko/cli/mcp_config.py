@@ -195,8 +195,21 @@ def _entry(
     path: Path,
     env: Mapping[str, str],
 ) -> Entry:
-    from naftiko.cli.setup.entries import http_entry, own_launch, shipped_name, stdio_entry
+    from naftiko.cli.setup.entries import (
+        ENTRY_NAME,
+        http_entry,
+        own_launch,
+        shipped_name,
+        stdio_entry,
+    )
+    from naftiko.errors import StartError
 
+    # What a stranger's file says becomes a name in another program's file, and an argument.
+    if not ENTRY_NAME.fullmatch(adapter.namespace):
+        raise StartError(
+            f"the namespace `{adapter.namespace[:80]}` cannot stand in a client's file",
+            hint="call it by letters, digits, `_` and `-`, at most 64, a letter or digit first",
+        )
     name: str = arguments.name or adapter.namespace
     if transport == HTTP:
         return http_entry(client, name, adapter, arguments.url)

@@ -114,9 +114,8 @@ async def _run_stdio(capability: Capability, adapter: McpAdapterPlan) -> signal.
 
     plan = capability.plan
     async with capability:
-        if capability.discovers:
-            await capability.discovered()
-        return await serve_stdio(adapter, info=plan.info, masker=plan.masker)
+        ready = capability.discovered if capability.discovers else None
+        return await serve_stdio(adapter, info=plan.info, masker=plan.masker, ready=ready)
 
 
 def _find_mcp(

@@ -7,7 +7,7 @@ import gc
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,7 @@ class Host:
         self._servers: tuple[AppServer, ...] = ()
         self._lazy: tuple[LazyApp, ...] = ()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: asyncio.Future[None] | None = None
         self._stop_asked = False
         self._stopping = False
 
@@ -98,8 +99,10 @@ class Host:
             entry.close()
         self._bound = ()
 
-    async def serve(self) -> None:
+    async def serve(self, ready: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         """Serve until told to stop; return when everything has ended.
+
+        `ready` is waited for first, with the ports taken; to stop ends that too.
 
         Raises: StartError where an app fails to start.
         """
@@ -109,11 +112,27 @@ class Host:
         self._loop = asyncio.get_running_loop()
         try:
             with uvicorn_logs_to(logger, self._masker), self._signals(self._loop):
-                self._servers = tuple(self._make_server(entry) for entry in self._bound)
-                await self._run_servers()
+                if ready is None or await self._waited(ready):
+                    self._servers = tuple(self._make_server(entry) for entry in self._bound)
+                    await self._run_servers()
         finally:
             self.close()
             self._loop = None
+
+    async def _waited(self, ready: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Wait until it is ready; tell whether nobody has stopped it by then."""
+        if self._stop_asked:
+            return False
+        self._waiting = asyncio.ensure_future(ready())
+        try:
+            await asyncio.wait({self._waiting})
+            if self._waiting.cancelled():
+                return False
+            self._waiting.result()
+        finally:
+            self._waiting.cancel()
+            self._waiting = None
+        return not self._stopping
 
     async def warm(self) -> None:
         """Build the apps of lazy listeners now."""
@@ -185,7 +204,7 @@ class Host:
 
     @property
     def _stopping_first(self) -> Sequence[AppServer]:
-        pairs = list(zip(self._bound, self._servers, strict=True))
+        pairs = zip(self._bound, self._servers, strict=False)  # none are made before it is ready
         first = [server for bound, server in pairs if not bound.listener.stops_last]
         return first or self._servers
 
@@ -248,6 +267,8 @@ class Host:
         if self._stopping:
             return
         self._stopping = True
+        if self._waiting is not None:
+            self._waiting.cancel()
         for server in self._stopping_first:
             server.begin_stop(drain_s)
         for listener in self._listeners:

@@ -6,9 +6,11 @@ import re
 
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f]"
+    "\U000e0000-\U000e007f\u2061-\u2064\u206a-\u206f]"
+    "|(?<=[\ufe00-\ufe0f\U000e0100-\U000e01ef])[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
-"""Control characters, those that turn the direction of text, and those that carry unseen text."""
+"""Control characters, those that turn the direction of text, and those that carry unseen text: one
+variation selector follows a character, a row of them is a message."""
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MAX_MARKS = 16
 

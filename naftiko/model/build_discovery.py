@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from naftiko.document.nodes import Scalar
+from naftiko.errors import nearest
 from naftiko.model.build_operation import build_operation
 from naftiko.model.discovery import DiscoveredEntry, Discovery, Enrichment, Report
 from naftiko.model.fields import Fields, Named
 
 ENTRY_MEMBERS = ("tool", "operation")
 """What holds the template of an entry: `tool` in MCP adapters, `operation` in REST adapters."""
+CHOICES = ("filter", "select")
+MEMBERS = (
+    *("name", "as", "from", "when", "call", "with", "steps", "items", "key", "enrich", "refresh"),
+    *("wait", "maxItems", "alwaysListed", "report"),
+    *CHOICES,
+    *ENTRY_MEMBERS,
+)
 
 
 def build_discoveries(fields: Fields) -> tuple[Discovery, ...]:
@@ -17,12 +26,14 @@ def build_discoveries(fields: Fields) -> tuple[Discovery, ...]:
 
 def _discovery(named: Named) -> Discovery:
     fields = named.fields
+    as_ = fields.scalar("as")
     return Discovery(
         name=named.name,
         location=named.location,
         operation=build_operation(named, named.name),
         entry=_entry(fields, named.name),
         as_=fields.text("as") or "item",
+        as_at=as_.location if as_ is not None else None,
         from_=fields.scalar("from"),
         items=fields.scalar("items"),
         key=fields.scalar("key"),
@@ -34,7 +45,18 @@ def _discovery(named: Named) -> Discovery:
         max_items=fields.scalar("maxItems"),
         always_listed=fields.boolean("alwaysListed") or False,
         reports=tuple(_report(item) for item in fields.items("report")),
+        misspelt=_misspelt(fields),
     )
+
+
+def _misspelt(fields: Fields) -> Scalar | None:
+    """Return the name of a member that was to choose items: without it all would be let through."""
+    for name, _ in fields.node.entries:
+        if name.text in MEMBERS or name.text.startswith("x-"):
+            continue
+        if nearest(name.text, MEMBERS) in CHOICES:
+            return name
+    return None
 
 
 def _enrichment(fields: Fields, name: str) -> Enrichment | None:

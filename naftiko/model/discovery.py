@@ -59,7 +59,8 @@ class Discovery:
     """One entry of `discover`.
 
     `operation` holds the `call` or `steps` that list; `items` is where the list stands in what they
-    give. `from_` takes the items of another entry of the file instead.
+    give. `from_` takes the items of another entry of the file instead. `misspelt` is a member that
+    looks like `filter` or `select`, and is none.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Discovery:
     operation: ExposedOperation
     entry: DiscoveredEntry | None
     as_: str = "item"
+    as_at: Location | None = None
     from_: Scalar | None = None
     items: Scalar | None = None
     key: Scalar | None = None
@@ -78,3 +80,4 @@ class Discovery:
     max_items: Scalar | None = None
     always_listed: bool = False
     reports: tuple[Report, ...] = ()
+    misspelt: Scalar | None = None

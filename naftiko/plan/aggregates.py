@@ -19,6 +19,7 @@ from naftiko.model.parameters import Call, Hints
 from naftiko.plan.call import CallPlan
 from naftiko.plan.clients import LeftOut, leave_out
 from naftiko.plan.ports import Effect, Parameter, Plan, Result
+from naftiko.plan.properties import properties_of
 
 if TYPE_CHECKING:
     from naftiko.model.aggregates import Aggregate, Function
@@ -242,7 +243,8 @@ def _compile(
 
 def _parameters(table: InputTable) -> Iterator[Parameter]:
     if table.verbatim is not None:
-        yield from _verbatim_parameters(table.verbatim)
+        for name, inner, is_required in properties_of(table.verbatim):
+            yield Parameter(name=name, schema=inner, required=is_required)
         return
     for item in table.inputs:
         schema = dict(item.schema)
@@ -251,15 +253,6 @@ def _parameters(table: InputTable) -> Iterator[Parameter]:
         if item.has_default:
             schema.setdefault("default", item.default)
         yield Parameter(name=item.name, schema=schema, required=item.required)
-
-
-def _verbatim_parameters(schema: JsonSchema) -> Iterator[Parameter]:
-    properties = schema.get("properties")
-    required = schema.get("required")
-    needed = required if isinstance(required, list) else []
-    for name, value in properties.items() if isinstance(properties, dict) else ():
-        if isinstance(value, dict):
-            yield Parameter(name=name, schema=value, required=name in needed)
 
 
 def referring(

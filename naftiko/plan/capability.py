@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from naftiko.errors import Problem
 from naftiko.expressions.jsonpath import Path
@@ -111,6 +111,7 @@ class CorsPlan:
 class RestAdapterPlan:
     """An `exposes: rest` entry."""
 
+    kind: ClassVar[str] = "rest"
     namespace: str
     address: str | None
     port: int
@@ -236,6 +237,7 @@ class McpServing:
 class McpAdapterPlan:
     """An `exposes: mcp` entry. `transport` is http or stdio; `port` is None for stdio."""
 
+    kind: ClassVar[str] = "mcp"
     namespace: str
     transport: str
     address: str | None
@@ -269,6 +271,7 @@ class SkillPlan:
 class SkillAdapterPlan:
     """An `exposes: skill` entry: files and a catalogue, by the skill's name."""
 
+    kind: ClassVar[str] = "skill"
     namespace: str
     address: str | None
     port: int
@@ -289,6 +292,7 @@ class ControlAdapterPlan:
     are the file's: "ikanos", "1.0.0-beta5".
     """
 
+    kind: ClassVar[str] = "control"
     namespace: str
     address: str | None
     port: int
@@ -310,6 +314,11 @@ class ControlAdapterPlan:
 
 
 AdapterPlan: TypeAlias = RestAdapterPlan | McpAdapterPlan | SkillAdapterPlan | ControlAdapterPlan
+
+
+def discovered_of(adapter: AdapterPlan) -> Discovered | None:
+    """Return what an adapter discovers while it serves, None where it discovers nothing."""
+    return adapter.discovered if isinstance(adapter, RestAdapterPlan | McpAdapterPlan) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

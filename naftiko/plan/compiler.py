@@ -48,7 +48,7 @@ class CapabilityCompiler:
         settings = AdapterSettings(
             templates=self.templates, problems=self.problems, masker=self.masker
         )
-        discovery = self._discovery(settings)
+        discovery = self._discovery()
         rest = RestCompiler(
             operations=self.operations,
             settings=settings,
@@ -90,7 +90,7 @@ class CapabilityCompiler:
             meter=meter,
         )
 
-    def _discovery(self, settings: AdapterSettings) -> DiscoveryCompiler | None:
+    def _discovery(self) -> DiscoveryCompiler | None:
         """Return what compiles `discover` entries, whose names all templates may use from now on.
 
         None where there are none: most files have none, and the import costs.
@@ -106,9 +106,7 @@ class CapabilityCompiler:
             return None
         from naftiko.plan.discovery.compiler import DiscoveryCompiler
 
-        compiler = DiscoveryCompiler(
-            operations=self.operations, settings=settings, problems=self.problems
-        )
+        compiler = DiscoveryCompiler(operations=self.operations, problems=self.problems)
         self.templates.discovered.update({name: compiler.reader(name) for name in names})
         return compiler
 

@@ -16,9 +16,10 @@ from naftiko.model.exposes import ExposedOperation
 from naftiko.model.fields import Fields
 from naftiko.model.mcp import Completion
 from naftiko.model.parameters import InputParameter
+from naftiko.plan.called import Setting
 from naftiko.plan.capability import CompletionPlan
 from naftiko.plan.clients import leave_out
-from naftiko.plan.operations import OperationCompiler, Setting
+from naftiko.plan.operations import OperationCompiler
 from naftiko.source import Location
 
 MAX_VALUES = 10_000

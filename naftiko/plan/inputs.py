@@ -116,6 +116,13 @@ class InputTable:
     def prepare(self) -> None:
         """Build the validator now, so that no request pays for it."""
         self._validator  # noqa: B018  (the access builds it)
+        self._compares_items  # noqa: B018  (so is this)
+
+    @cached_property
+    def _compares_items(self) -> bool:
+        from naftiko.plan.schema_bounds import compares_items
+
+        return compares_items(self.schema)
 
     def read_text(self, item: Input, texts: Sequence[str]) -> JsonValue:
         """Read the text of a query, path or header by the input's type.
@@ -148,13 +155,26 @@ class InputTable:
                 values[item.name] = item.default
         for name in self.constants:
             values.pop(name, None)
-        if not self._validator.is_valid(values):
+        if not self._fits(values):
             read = self._read_texts(values) if reads_texts else values
-            if read is values or not self._validator.is_valid(read):
+            if read is values or not self._fits(read):
                 raise InputError(fields=tuple(self._field_errors(values, places or {})))
             values = read
         values.update(self.constants)
         return values
+
+    def _fits(self, values: JsonObject) -> bool:
+        """Tell whether values are valid.
+
+        Raises: InputError where it would take too long to find out.
+        """
+        if self._compares_items:
+            from naftiko.plan.schema_bounds import compare_for_ever
+
+            if compare_for_ever(values):
+                message = "there are too many long integers next to each other to compare them"
+                raise InputError(fields=(FieldError(name="", message=message, in_="argument"),))
+        return self._validator.is_valid(values)
 
     def _read_texts(self, values: JsonObject) -> JsonObject:
         """Return the values with JSON texts read; the same object where there are none."""

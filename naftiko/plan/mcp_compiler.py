@@ -13,6 +13,7 @@ from naftiko.expressions.durations import parse_duration_s
 from naftiko.expressions.sizes import parse_size_bytes
 from naftiko.model.exposes import ExposedOperation, ExposesMcp
 from naftiko.model.mcp import McpResource
+from naftiko.plan.called import Setting
 from naftiko.plan.capability import (
     Disabled,
     McpAdapterPlan,
@@ -23,7 +24,7 @@ from naftiko.plan.capability import (
     TaskServing,
 )
 from naftiko.plan.clients import LeftOut
-from naftiko.plan.operations import OperationCompiler, Setting
+from naftiko.plan.operations import OperationCompiler
 from naftiko.plan.run import DEFAULT_MAX_BYTES
 from naftiko.plan.settings import AdapterSettings
 from naftiko.source import Location

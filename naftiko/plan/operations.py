@@ -5,76 +5,33 @@ An operation that cannot be compiled is left out with a problem that names it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from naftiko.document.nodes import Node, Scalar
-from naftiko.errors import Problem, Problems, Severity, ShapingError, did_you_mean
+from naftiko.errors import Problem, Problems, Severity, ShapingError
 from naftiko.expressions import ExpressionError
 from naftiko.model.aggregates import Aggregate
 from naftiko.model.exposes import ExposedOperation
-from naftiko.model.parameters import Hints, InputParameter
+from naftiko.model.parameters import Hints
 from naftiko.model.scripting import ScriptSettings
 from naftiko.plan.aftermath import Aftermath
 from naftiko.plan.aggregates import Body, Functions, ReferredPlan, merged_hints, referring
-from naftiko.plan.call import Argument, CallPlan
+from naftiko.plan.call_compiler import CallCompiler
+from naftiko.plan.called import Called, Setting, declared_and_fixed, declared_output, input_table
 from naftiko.plan.capability import Disabled, OperationPlan
 from naftiko.plan.clients import Clients, LeftOut, leave_out
-from naftiko.plan.fixed import split_fixed
-from naftiko.plan.infer import Place, Use, argument_parameter, declared_inputs, infer_inputs
-from naftiko.plan.inputs import Input, InputTable, compile_validator
+from naftiko.plan.infer import declared_inputs
 from naftiko.plan.mock import compile_mock, has_given_values
 from naftiko.plan.ports import (
     ClientOperation,
     Effect,
-    Origin,
-    Parameter,
-    Plan,
-    SuppliesArguments,
 )
-from naftiko.plan.schema_bounds import refuse_explosion
-from naftiko.plan.shaping import compile_shaper
-from naftiko.plan.templates import PlanTemplates, input_references, unbound
-from naftiko.plan.undeclared import Situation, fill_by_spelling, undeclared_inputs
-from naftiko.plan.values import TextValue, ValueTemplate
-from naftiko.values import JsonObject, JsonSchema
+from naftiko.plan.templates import PlanTemplates, unbound
+from naftiko.plan.values import ValueTemplate
 
 if TYPE_CHECKING:
     from naftiko.plan.scripts import ScriptCompiler
-
-
-@dataclass(frozen=True, slots=True)
-class _Called:
-    """What a compiled operation runs and what that means for its inputs and hints."""
-
-    plan: Plan
-    inputs: InputTable
-    output_schema: JsonSchema | None
-    effect: Effect
-    description: str = ""
-    hints: Hints | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """Where an operation stands: its adapter, its method and path, the inputs declared above it.
-
-    `given` are names that templates see and no caller gives, such as the item of a `discover`
-    entry. `closed` says that callers give nothing under a name of its own. `lists` says that the
-    operation is compiled even where --read-only keeps it from being served.
-    """
-
-    adapter: str
-    place: Place = field(default_factory=Place)
-    shared: tuple[InputParameter, ...] = ()
-    given: tuple[str, ...] = ()
-    closed: bool = False
-    lists: bool = False
-
-    def declares(self, operation: ExposedOperation) -> bool:
-        """Tell whether the file says what callers give."""
-        return operation.input_parameters is not None or bool(self.shared) or self.closed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,7 +67,7 @@ class OperationCompiler:
 
                 condition = self.templates.condition(operation.is_error)
                 called = replace(called, plan=JudgedPlan(plan=called.plan, failed=condition))
-            output_schema = self._declared_output(operation) or called.output_schema
+            output_schema = declared_output(operation) or called.output_schema
         except ExpressionError as error:
             problem = replace(error.problem, severity=Severity.WARNING)
             self._left(setting.adapter, operation, problem)
@@ -172,25 +129,6 @@ class OperationCompiler:
             description=called.description,
         )
 
-    def _declared_output(self, operation: ExposedOperation) -> JsonSchema | None:
-        node = operation.output_schema
-        if node is None:
-            return None
-        schema = node.plain()
-        try:
-            if not isinstance(schema, dict):
-                raise ValueError("it is no object")  # said as the others are
-            refuse_explosion(schema)
-            compile_validator(schema)
-        except ValueError as error:
-            raise leave_out(
-                "invalid-output-schema",
-                f"the `outputSchema` of `{operation.name}` is no valid JSON Schema: "
-                + str(error).partition("\n")[0][:200],
-                node.location,
-            ) from error
-        return schema
-
     def _left(self, adapter: str, operation: ExposedOperation, problem: Problem) -> None:
         self.problems.add(problem)
         self.disabled.append(Disabled(adapter=adapter, name=operation.name, problem=problem))
@@ -204,7 +142,7 @@ class OperationCompiler:
                 "correct `hints`, or --read-only would still leave it out",
             )
 
-    def _called(self, operation: ExposedOperation, setting: Setting) -> _Called:
+    def _called(self, operation: ExposedOperation, setting: Setting) -> Called:
         if operation.ref is not None and self.functions is not None:
             return self._referred(operation, operation.ref, self.functions, setting)
         if operation.steps:
@@ -217,9 +155,15 @@ class OperationCompiler:
             return self._mock(operation, setting)
         return self._bound_by_name(operation, setting)
 
+    def _call(
+        self, operation: ExposedOperation, client: ClientOperation, setting: Setting
+    ) -> Called:
+        compiler = CallCompiler(templates=self.templates, problems=self.problems)
+        return compiler.compile(operation, client, setting)
+
     def _referred(
         self, operation: ExposedOperation, ref: Scalar, functions: Functions, setting: Setting
-    ) -> _Called:
+    ) -> Called:
         """What `ref` names is called like a consumed operation, and is all that runs."""
         client = functions.find(ref, self._function)
         called = self._call(referring(operation, ref, client, self.problems), client, setting)
@@ -237,12 +181,12 @@ class OperationCompiler:
         scoped = replace(self, templates=replace(self.templates, namespaces=prefixes))
         return scoped.body(operation, Setting(aggregate.namespace))
 
-    def _orchestrated(self, operation: ExposedOperation, setting: Setting) -> _Called:
+    def _orchestrated(self, operation: ExposedOperation, setting: Setting) -> Called:
         # Most files have no steps, and all that steps can do takes 30 ms to import.
         from naftiko.plan.steps.compiler import compile_orchestration, undeclared
 
         place = setting.place
-        declared, fixed = self._split_fixed(operation, setting)
+        declared, fixed = declared_and_fixed(operation, setting, self.templates, self.problems)
         is_declared = setting.declares(operation)
         names = {*fixed, *(item.name for item in declared), *place.path_names, *setting.given}
         self._refuse_call_beside_steps(operation)
@@ -265,8 +209,8 @@ class OperationCompiler:
             extra = undeclared(operation, found, place, known, self.problems)
             inputs = [*listed, *extra]
         closed = is_declared or not found.is_open
-        table = self._table(operation, inputs, fixed, closed=closed)
-        return _Called(plan=found.plan, inputs=table, output_schema=None, effect=found.plan.effect)
+        table = input_table(operation, inputs, fixed, closed=closed)
+        return Called(plan=found.plan, inputs=table, output_schema=None, effect=found.plan.effect)
 
     def _script_compiler(self) -> ScriptCompiler:
         from naftiko.plan.scripts import ScriptCompiler
@@ -302,7 +246,7 @@ class OperationCompiler:
                 )
             )
 
-    def _mock(self, operation: ExposedOperation, setting: Setting) -> _Called:
+    def _mock(self, operation: ExposedOperation, setting: Setting) -> Called:
         read: set[str] = set()
 
         def compile_value(node: Node) -> ValueTemplate:
@@ -312,16 +256,16 @@ class OperationCompiler:
             return value
 
         plan = compile_mock(operation.output_parameters, compile_value)
-        declared, fixed = self._split_fixed(operation, setting)
+        declared, fixed = declared_and_fixed(operation, setting, self.templates, self.problems)
         inputs = declared_inputs(declared, place=setting.place, parameters={})
         # What a mock reads and does not declare, callers may give all the same.
         known = {*fixed, *(item.name for item in inputs), *setting.given}
         inputs = tuple(item for item in inputs if item.name not in setting.given)
         is_declared = setting.declares(operation)
-        table = self._table(operation, inputs, fixed, closed=is_declared and read <= known)
-        return _Called(plan=plan, inputs=table, output_schema=None, effect=Effect.READ)
+        table = input_table(operation, inputs, fixed, closed=is_declared and read <= known)
+        return Called(plan=plan, inputs=table, output_schema=None, effect=Effect.READ)
 
-    def _bound_by_name(self, operation: ExposedOperation, setting: Setting) -> _Called:
+    def _bound_by_name(self, operation: ExposedOperation, setting: Setting) -> Called:
         """An operation that says nothing of what it runs: one consumed operation of its name."""
         matches = self.clients.named(operation.name)
         if len(matches) != 1:
@@ -340,164 +284,6 @@ class OperationCompiler:
             f"add `call: {matches[0].address}`",
         )
         return self._call(operation, matches[0], setting)
-
-    def _call(
-        self,
-        operation: ExposedOperation,
-        client: ClientOperation,
-        setting: Setting,
-    ) -> _Called:
-        parameters = {parameter.name: parameter for parameter in client.parameters}
-        arguments = self._arguments(operation, parameters, client, setting.place)
-        uses = [use for argument in arguments for use in self._uses(argument, parameters)]
-        situation = Situation(
-            name=operation.name,
-            location=operation.location,
-            place=setting.place,
-            client=client,
-            arguments=arguments,
-            uses=uses,
-        )
-        for argument, use in fill_by_spelling(situation, self.problems):
-            arguments.append(argument)
-            uses.append(use)
-        inputs: Sequence[Input] = infer_inputs(
-            place=setting.place, arguments=arguments, uses=uses, parameters=client.parameters
-        )
-        inputs = [item for item in inputs if item.name not in setting.given]
-        fixed: JsonObject = {}
-        is_declared = setting.declares(operation)
-        if is_declared:
-            declared, fixed = self._split_fixed(operation, setting)
-            known = parameters | _by_use(uses)
-            listed = declared_inputs(declared, place=setting.place, parameters=known)
-            names = {*fixed, *(item.name for item in listed), *setting.given}
-            extra = undeclared_inputs(situation, inputs, names, self.problems)
-            inputs = (*listed, *extra)
-        closed = is_declared or not client.open_arguments
-        shaper = compile_shaper(operation.output_parameters, self.templates.value)
-        self._warn_several(operation)
-        table = self._table(operation, inputs, fixed, closed=closed)
-        target = operation.call.target.location if operation.call else operation.location
-        filled = {argument.name for argument in arguments}
-        used = {use.root for use in uses}
-        plan = CallPlan(
-            origin=Origin(name=f"{setting.adapter}.{operation.name}", location=target),
-            operation=client,
-            arguments=tuple(arguments),
-            passed=_passed(table, parameters, filled),
-            pass_rest=client.open_arguments,
-            consumed=frozenset(
-                name for name in (*used, *setting.place.path_names) if name not in parameters
-            )
-            | filled
-            | frozenset(setting.given),
-            shaper=shaper,
-        )
-        return _Called(
-            plan=plan,
-            inputs=table,
-            output_schema=shaper.output_schema(client.output_schema),
-            effect=client.effect,
-            description=client.description,
-        )
-
-    def _arguments(
-        self,
-        operation: ExposedOperation,
-        parameters: Mapping[str, Parameter],
-        client: ClientOperation,
-        place: Place,
-    ) -> list[Argument]:
-        arguments: list[Argument] = []
-        supplied = client.supplied if isinstance(client, SuppliesArguments) else frozenset()
-        for entry in operation.call.with_ if operation.call else ():
-            if entry.name.lower() in supplied:
-                if place.method is None:
-                    continue  # a tool's caller would be asked for what is not used
-            elif entry.name not in parameters and not client.open_arguments:
-                self.problems.warn(
-                    "unknown-argument",
-                    f"`{client.address}` has no parameter `{entry.name}`; it is not passed",
-                    entry.location,
-                    did_you_mean(entry.name, parameters),
-                )
-                continue
-            value = self.templates.with_value(entry.value, entry.name)
-            shown = entry.value.text if isinstance(entry.value, Scalar) else "a value in the file"
-            arguments.append(Argument(name=entry.name, value=value, text=shown))
-        return arguments
-
-    def _uses(self, argument: Argument, parameters: Mapping[str, Parameter]) -> list[Use]:
-        parameter = argument_parameter(argument, parameters)
-        value = argument.value
-        needed = isinstance(value, TextValue) and not value.template.is_whole
-        return [
-            Use(name=name, parameter=parameter, needed=needed, flat=name == argument.name)
-            for name, _ in input_references(value, self.templates)
-        ]
-
-    def _split_fixed(
-        self, operation: ExposedOperation, setting: Setting
-    ) -> tuple[list[InputParameter], JsonObject]:
-        return split_fixed(
-            (*setting.shared, *(operation.input_parameters or ())),
-            place=setting.place,
-            templates=self.templates,
-            problems=self.problems,
-        )
-
-    def _warn_several(self, operation: ExposedOperation) -> None:
-        outputs = operation.output_parameters
-        if len(outputs) > 1:
-            self.problems.warn(
-                "several-outputs",
-                "only the first output that is not null is the answer; several do not form an "
-                "object",
-                outputs[1].location,
-                "put them under `properties` of one `type: object`",
-            )
-
-    def _table(
-        self,
-        operation: ExposedOperation,
-        inputs: Sequence[Input],
-        fixed: JsonObject,
-        *,
-        closed: bool,
-    ) -> InputTable:
-        verbatim = operation.input_schema.plain() if operation.input_schema else None
-        table = InputTable(
-            inputs=tuple(inputs),
-            closed=closed,
-            verbatim=verbatim if isinstance(verbatim, dict) else None,
-            constants=fixed,
-        )
-        try:
-            refuse_explosion(table.schema)
-            compile_validator(table.schema)
-        except ValueError as error:
-            place = operation.input_schema or operation
-            raise leave_out(
-                "invalid-input-schema",
-                f"the inputs of `{operation.name}` form no valid JSON Schema: {error}"[:300],
-                place.location,
-            ) from error
-        return table
-
-
-def _by_use(uses: Iterable[Use]) -> dict[str, Parameter]:
-    """The parameter each input fills, so that a declared input can take over its schema."""
-    return {use.name: use.parameter for use in uses if use.parameter is not None}
-
-
-def _passed(
-    table: InputTable, parameters: Mapping[str, Parameter], filled: set[str]
-) -> tuple[str, ...]:
-    """The inputs that go on under their own names: those the operation knows."""
-    names = [item.name for item in table.inputs] if table.verbatim is None else list(parameters)
-    names += table.constants
-    return tuple(name for name in names if name in parameters and name not in filled)
 
 
 def _only_reads(hints: Hints, effect: Effect) -> bool:

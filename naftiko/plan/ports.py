@@ -35,13 +35,13 @@ class Result:
 
     Either `value` (JSON, decoded) or `raw` with its `media_type` (bytes that pass through).
     `status` is an HTTP status. `failed` marks an answer that arrived in good order and says that
-    the work failed (a state machine execution with status FAILED; an upstream 4xx): MCP shows it
-    as `isError`, REST keeps status and body. `headers` are for the REST answer. `decode` reads
-    `raw` in a format other than JSON when somebody needs its value: use `decoded()`. `stream`
-    yields pages, each a result whose value is a list, for callers that take them one by one: only
-    a run that says `streams` gets one. `received` are the headers that an API sent, for client
-    adapters alone: they are never passed on. `judged` says that it is `isError` of the file that
-    calls it failed.
+    the work failed (a job whose status is FAILED; an upstream 4xx): MCP shows it as `isError`, REST
+    keeps status and body. `judged` says that it failed by `isError` of the exposing file: REST
+    answers 502, with the value as its detail, where `status` is a good one. `headers` are for the
+    REST answer. `decode` reads `raw` in a format other than JSON when somebody needs its value: use
+    `decoded()`. `stream` yields pages, each a result whose value is a list, for callers that take
+    them one by one: only a run that says `streams` gets one. `received` are the headers that an API
+    sent, for client adapters alone: they are never passed on.
     """
 
     value: JsonValue | Missing = MISSING

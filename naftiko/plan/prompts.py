@@ -12,6 +12,7 @@ from naftiko.errors import Problems, ShapingError, did_you_mean
 from naftiko.expressions.template import MAX_RENDERED, Template
 from naftiko.model.mcp import McpPrompt, McpPromptArgument
 from naftiko.model.parameters import InputParameter
+from naftiko.plan.called import Setting
 from naftiko.plan.capability import OperationPlan, PromptArgumentPlan, PromptPlan
 from naftiko.plan.clients import leave_out
 from naftiko.plan.completions import CompletionCompiler
@@ -19,7 +20,7 @@ from naftiko.plan.content import Content, ContentBlock, ContentCompiler, Given, 
 from naftiko.plan.content_files import Files
 from naftiko.plan.given import declares_nothing_to_run
 from naftiko.plan.inputs import Input, InputTable
-from naftiko.plan.operations import OperationCompiler, Setting
+from naftiko.plan.operations import OperationCompiler
 from naftiko.plan.templates import input_references
 from naftiko.plan.values import TextValue
 from naftiko.source import Anchor, Location

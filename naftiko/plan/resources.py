@@ -14,13 +14,14 @@ from naftiko.expressions.durations import parse_duration_s
 from naftiko.model.exposes import ExposedOperation
 from naftiko.model.mcp import McpResource
 from naftiko.model.parameters import InputParameter
+from naftiko.plan.called import Setting
 from naftiko.plan.capability import FilesPlan, OperationPlan, ResourcePlan
 from naftiko.plan.clients import leave_out
 from naftiko.plan.completions import CompletionCompiler
 from naftiko.plan.content import Given
 from naftiko.plan.content_files import Files
 from naftiko.plan.given import GivenPlan, declares_nothing_to_run, given_operation
-from naftiko.plan.operations import OperationCompiler, Setting
+from naftiko.plan.operations import OperationCompiler
 
 MIN_REFRESH_S = 0.1
 """Shortest time between two looks at a resource."""

@@ -11,6 +11,7 @@ from naftiko.errors import Problems, Severity, did_you_mean
 from naftiko.expressions import ExpressionError
 from naftiko.model.exposes import ExposedOperation, ExposesRest, RestResource
 from naftiko.plan.answers import read_answers
+from naftiko.plan.called import Setting
 from naftiko.plan.capability import (
     Disabled,
     OperationPlan,
@@ -20,7 +21,7 @@ from naftiko.plan.capability import (
 )
 from naftiko.plan.clients import LeftOut
 from naftiko.plan.infer import PATH_VARIABLE, Place
-from naftiko.plan.operations import OperationCompiler, Setting
+from naftiko.plan.operations import OperationCompiler
 from naftiko.plan.settings import AdapterSettings
 from naftiko.source import Location
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -183,3 +185,47 @@ def _parts(schema: Mapping[str, object], keywords: tuple[str, ...]) -> Iterator[
         elif isinstance(value, Mapping):
             is_table = keyword in ("properties", "patternProperties", "dependentSchemas")
             yield from value.values() if is_table else (value,)
+
+
+MAX_COMPARISONS = 1_000_000
+"""Integers that `uniqueItems` may compare with each other. The validator sorts values by their
+hash, and integers that are the same as floats have the same: a body of a few megabytes full of
+those beyond 53 bits would take hours."""
+_EXACT_BITS = 53
+
+
+def compares_items(schema: JsonSchema) -> bool:
+    """Tell whether a validator of this schema compares the items of lists."""
+    pending: list[object] = [schema]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending += node
+        elif isinstance(node, Mapping):
+            if node.get("uniqueItems") is True:
+                return True
+            pending += node.values()
+    return False
+
+
+def compare_for_ever(value: JsonValue) -> bool:
+    """Tell whether a value holds too many long integers next to each other to compare them."""
+    alike: defaultdict[float, float] = defaultdict(float)
+    pending: list[JsonValue] = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            pending += item.values()
+        elif isinstance(item, list):
+            pending += item
+        elif isinstance(item, int) and item.bit_length() > _EXACT_BITS:
+            # A longer one takes longer.
+            alike[_as_float(item)] += item.bit_length() / 64
+    return sum(count * count for count in alike.values()) > MAX_COMPARISONS
+
+
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

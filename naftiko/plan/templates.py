@@ -134,6 +134,21 @@ class PlanTemplates:
         prefix, _, key = name.partition(".")
         return prefix == DISCOVERED and key.partition(".")[0] in self.discovered
 
+    def means_discovered(self, name: str) -> bool:
+        """Tell whether a name leads to `discover` entries: never to what a caller gives."""
+        prefix = name.partition(".")[0]
+        return prefix == DISCOVERED and bool(self.discovered) and DISCOVERED not in self.steps
+
+    def _undiscovered(self, key: str, reference: Reference) -> Getter:
+        """`{{discovered.machnes}}` must not become a caller's input: conditions rely on it."""
+        self.problems.warn(
+            "unknown-discovery",
+            f"`{{{{{reference.name}}}}}` names no `discover` entry, so it has no value",
+            reference.location,
+            did_you_mean(key, self.discovered),
+        )
+        return _constant(None)
+
     def _found(self, key: str) -> Getter:
         name, _, rest = key.partition(".")
         read = self.discovered[name]
@@ -187,8 +202,10 @@ class PlanTemplates:
                 return _refreshed(variable.cell)
             return _constant(variable.value)
         prefix, _, key = name.partition(".")
-        if prefix == DISCOVERED and self.is_discovered(name):
+        if self.is_discovered(name):
             return self._found(key)
+        if self.means_discovered(name):
+            return self._undiscovered(key, reference)
         if prefix == "env" and key:
             return self._undeclared(key, reference)
         if prefix in self.variables.namespaces and _SECRET.fullmatch(key):
@@ -240,7 +257,7 @@ def unbound(
     for reference in references:
         if templates.variables.find(reference.name) is not None:
             continue
-        if reference.name.startswith("env.") or templates.is_discovered(reference.name):
+        if reference.name.startswith("env.") or templates.means_discovered(reference.name):
             continue
         name = templates.input_name(reference.name) or reference.name
         found.append((name, reference))

@@ -6,7 +6,7 @@ All of them are warnings: a file that can be served in spite of them is served.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -25,6 +25,14 @@ MAX_FINDINGS = 500
 MAX_DEPTH = 200
 """The validator refuses to go deeper than 255; the reader does not either, by far."""
 
+_LITERALS = frozenset({"const", "enum", "required", "type", "$ref", "$id", "$schema"})
+_ANNOTATIONS = frozenset(
+    {
+        *("title", "description", "$comment", "default", "examples", "deprecated"),
+        *("x-generation", "x-counterpart", "x-expected"),
+    }
+)
+
 _QUOTED = re.compile(r"`([^`]*)`")
 _NAME = re.compile(r"[\w.-]+")
 
@@ -35,10 +43,12 @@ def schema_findings(document: Document) -> list[Problem]:
     Codes: unknown-field, other-generation-field, wrong-type, missing-field, invalid-value.
     """
     root = document.root
-    schemas, validator = _compiled(
-        "ikanos" if "ikanos" in root and "naftiko" not in root else "naftiko"
-    )
-    errors = islice(validator.iter_errors(_checkable(root)), MAX_FINDINGS)
+    generation = "ikanos" if "ikanos" in root and "naftiko" not in root else "naftiko"
+    value, names = checkable(root)
+    errors = list(islice(_validator(generation, names).iter_errors(value), MAX_FINDINGS))
+    if not errors:
+        return []
+    schemas = _schemas(generation)
     found = chain.from_iterable(Finding(schemas, root, error).problems() for error in errors)
     problems = Problems()
     problems.extend(islice(found, MAX_FINDINGS))
@@ -64,19 +74,102 @@ def unsaid(findings: Iterable[Problem], problems: Iterable[Problem]) -> list[Pro
     ]
 
 
-@lru_cache(maxsize=2)
-def _compiled(generation: str) -> tuple[Schemas, Validator]:
-    """Compile the schema, once for each generation and only when it is needed."""
-    import json
-
-    from jsonschema_rs import Draft202012Validator, RegexOptions
+@lru_cache(maxsize=1)
+def _whole() -> JsonObject:
+    import orjson
 
     from naftiko.resources import read_schema
 
-    whole: JsonObject = json.loads(read_schema())
+    whole: JsonObject = orjson.loads(read_schema())
+    return whole
+
+
+@lru_cache(maxsize=2)
+def _schemas(generation: str) -> Schemas:
+    """Return what findings are worded with, which most files have none of."""
+    whole = _whole()
     own = {name: of_generation(value, generation) for name, value in whole.items()}
-    validator = Draft202012Validator(own, pattern_options=RegexOptions())
-    return Schemas(generation=generation, own=own, whole=whole), validator
+    return Schemas(generation=generation, own=own, whole=whole)
+
+
+@lru_cache(maxsize=8)
+def _validator(generation: str, names: frozenset[str]) -> Validator:
+    """Compile as much of the schema as documents need that have members of these names only.
+
+    To compile all of it takes 5 ms, and every start pays for it.
+    """
+    from jsonschema_rs import Draft202012Validator, RegexOptions
+
+    schema = narrowed(_whole(), generation, names)
+    return Draft202012Validator(schema, pattern_options=RegexOptions())
+
+
+def narrowed(whole: JsonObject, generation: str, names: Collection[str]) -> JsonObject:
+    """Return a schema of one generation that takes what `whole` takes, and refuses alike.
+
+    That is so for documents in which no member has another name than these: what the schema says
+    of other members comes to nothing, and so do definitions that only they refer to.
+    """
+    narrower = _Narrower(generation, frozenset(names))
+    defined = whole.get("$defs")
+    out = narrower.schema({name: value for name, value in whole.items() if name != "$defs"})
+    assert isinstance(out, dict)
+    assert isinstance(defined, dict)
+    definitions: JsonObject = {}
+    inside: dict[str, frozenset[str]] = {}
+    while narrower.wanted:
+        # "#/$defs/TlsConfig/properties/key" is followed into that member, whoever has it.
+        name, *steps = narrower.wanted.pop().removeprefix("#/$defs/").split("/")
+        known = inside.get(name, frozenset())
+        if name not in definitions or not known.issuperset(steps):
+            inside[name] = narrower.names = known.union(names, steps)
+            definitions[name] = narrower.schema(defined[name])
+    return {**out, "$defs": definitions}
+
+
+class _Narrower:
+    """Copies what matters of a schema; `wanted` are the references that it has come by."""
+
+    def __init__(self, generation: str, names: frozenset[str]) -> None:
+        self.wanted: set[str] = set()
+        self.names = names
+        self._generation = generation
+
+    def schema(self, schema: JsonValue) -> JsonValue:
+        """Return a schema, or a list of them, as far as it matters."""
+        if isinstance(schema, list):
+            return [self.schema(item) for item in schema]
+        if not isinstance(schema, dict):
+            return schema
+        reference = schema.get("$ref")
+        if isinstance(reference, str):
+            self.wanted.add(reference)
+        foreign = self._foreign(schema)
+        return {
+            keyword: value if keyword in _LITERALS else self._keyword(keyword, value, foreign)
+            for keyword, value in schema.items()
+            if keyword not in _ANNOTATIONS
+        }
+
+    def _keyword(self, keyword: str, value: JsonValue, foreign: set[str]) -> JsonValue:
+        if keyword == "anyOf" and isinstance(value, list):
+            return [self.schema(item) for item in value if not _demands(item, foreign)]
+        if keyword == "properties" and isinstance(value, dict):
+            return {
+                name: self.schema(item) if name in self.names else True
+                for name, item in value.items()
+                if name not in foreign
+            }
+        if keyword == "patternProperties" and isinstance(value, dict):
+            return {name: self.schema(item) for name, item in value.items()}
+        return self.schema(value)
+
+    def _foreign(self, schema: JsonObject) -> set[str]:
+        """Return the members that only the other generation has."""
+        members = schema.get("properties")
+        if not isinstance(members, dict):
+            return set()
+        return {name for name, item in members.items() if _is_foreign(item, self._generation)}
 
 
 def of_generation(schema: JsonValue, generation: str) -> JsonValue:
@@ -105,15 +198,22 @@ def _demands(schema: JsonValue, names: set[str]) -> bool:
     return isinstance(required, list) and any(name in names for name in required)
 
 
-def _checkable(node: Node, depth: int = 0) -> JsonValue:
-    """Return the JSON value of a node, without what the validator cannot take."""
+def checkable(root: Node) -> tuple[JsonValue, frozenset[str]]:
+    """Return the JSON value of a node without what the validator cannot take, and its names."""
+    names: set[str] = set()
+    return _value(root, 0, names), frozenset(names)
+
+
+def _value(node: Node, depth: int, names: set[str]) -> JsonValue:
     match node:
         case Mapping():
             entries = node.entries if depth < MAX_DEPTH else ()
-            return {wire_text(key.text): _checkable(item, depth + 1) for key, item in entries}
+            out = {wire_text(key.text): _value(item, depth + 1, names) for key, item in entries}
+            names.update(out)
+            return out
         case Sequence():
             items = node.items if depth < MAX_DEPTH else ()
-            return [_checkable(item, depth + 1) for item in items]
+            return [_value(item, depth + 1, names) for item in items]
         case Scalar(value=str() as text):
             return wire_text(text)
         case Scalar(value=float() as number):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from naftiko.cli.setup.changes import changes
 from naftiko.cli.setup.entries import Entry
@@ -26,7 +27,8 @@ from naftiko.values import JsonObject, JsonValue
 
 MAX_BYTES = 64 * 1024 * 1024
 OWN_MEMBERS = frozenset({"type", "command", "args", "env", "url", "serverUrl", "headers"})
-"""What an entry is replaced with; the rest of it (`disabled`, `autoApprove`) is the user's."""
+"""What an entry is replaced with; the rest of it (`disabled`, `autoApprove`) is the user's, as long
+as it is the same server: what one may do unasked, another of its name may not."""
 
 _BOM = b"\xef\xbb\xbf"
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|//|/\*', re.DOTALL)
@@ -97,7 +99,27 @@ def write_entries(path: Path, key: str, entries: Sequence[Entry], *, private: bo
 def _merged(old: JsonValue, members: JsonObject) -> JsonObject:
     if not isinstance(old, dict):
         return members
-    return members | {name: value for name, value in old.items() if name not in OWN_MEMBERS}
+    stays = old.keys() - OWN_MEMBERS if _is_same_server(old, members) else {"disabled"}
+    return members | {name: value for name, value in old.items() if name in stays}
+
+
+def _is_same_server(old: JsonObject, new: JsonObject) -> bool:
+    """Tell whether two entries start the same adapter of the same file, or call the same host."""
+    if "command" in new:
+        launched = _launched(new)
+        return launched is not None and launched == _launched(old)
+    urls = [entry.get("url") or entry.get("serverUrl") for entry in (old, new)]
+    one, other = (urlsplit(url)[:2] if isinstance(url, str) else None for url in urls)
+    return one is not None and one == other
+
+
+def _launched(entry: JsonObject) -> list[JsonValue] | None:
+    """Return the file and the adapter: ["run", FILE, "--stdio", NAMESPACE, ...]."""
+    words = entry.get("args")
+    if not isinstance(words, list) or "run" not in words:
+        return None
+    start = words.index("run")
+    return words[start : start + 4]
 
 
 def _servers(document: JsonObject, key: str, path: Path) -> JsonObject:
@@ -151,6 +173,11 @@ def _read(path: Path) -> _Current:
     except (OSError, RuntimeError) as error:  # a link that loops is a RuntimeError until 3.13
         reason = getattr(error, "strerror", None) or str(error)
         raise StartError(f"{path} cannot be read: {reason}") from error
+    if raw is None and path.is_symlink():
+        raise StartError(
+            f"{path} is a link to {real}, which is not there",
+            hint="a project that you were given may hold such a link: remove it, or make the file",
+        )
     if raw is None:
         return _Current(path=real, raw=None, text="", document={})
     try:

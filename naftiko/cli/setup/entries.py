@@ -29,6 +29,8 @@ _KINDS = {
     "apikey": ("KEY", "the API key"),
     "basic": ("BASIC", "user:password as Base64"),
 }
+_HOST = re.compile(r"[A-Za-z0-9._:%-]+")
+"""A client puts values for `${NAME}` wherever it stands, so that a file's address may hold none."""
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 - shown, not bound
 
 
@@ -127,6 +129,11 @@ def url_of(adapter: McpAdapterPlan) -> str:
             hint="give it with --url, or leave out --transport http",
         )
     host = adapter.address or ""
+    if host and not _HOST.fullmatch(host):
+        raise StartError(
+            f"the address of `{adapter.namespace}` is no name of a host",
+            hint="give the URL with --url",
+        )
     shown = _ANYWHERE.get(host) or (f"[{host}]" if ":" in host else host)
     return f"http://{shown}:{adapter.port}/mcp"
 
@@ -155,10 +162,14 @@ def _typed(client: Client, transport: str, members: JsonObject) -> JsonObject:
 def _placeholder(
     client: Client, name: str, auth: ServerAuth
 ) -> tuple[str, tuple[JsonObject, ...], str]:
-    """Return how the client is told to find the credential, what it asks for it, what it needs."""
+    """Return how the client is told to find the credential, what it asks for it, what it needs.
+
+    The name is one that nothing else has: a file that calls its adapter `github` must not be sent
+    what `GITHUB_TOKEN` holds.
+    """
     kind, words = _KINDS[auth.type_]
     if client.asks:
-        asked = f"{name}-{kind.lower()}"
+        asked = f"naftiko-{name}-{kind.lower()}"
         question: JsonObject = {
             "type": "promptString",
             "id": asked,
@@ -166,8 +177,7 @@ def _placeholder(
             "password": True,
         }
         return client.variable.replace("NAME", asked), (question,), ""
-    variable = re.sub(r"[^A-Z0-9]+", "_", f"{name}_{kind}".upper())
-    variable = f"_{variable}" if variable[0].isdigit() else variable
+    variable = re.sub(r"[^A-Z0-9]+", "_", f"naftiko_{name}_{kind}".upper())
     needs = f"{client.title} has to find `{variable}` in its environment: {words} of {name}"
     return client.variable.replace("NAME", variable), (), needs
 

@@ -53,7 +53,7 @@ def prefix_variable(variables: Iterable[ReadVariable]) -> str:
 
     Raises: StartError where there is none, or are several.
     """
-    names = [item.name for item in variables]
+    names = [item.name for item in variables if NAME.fullmatch(item.name)]
     found = [name for name in names if name == "PREFIX" or name.endswith("_PREFIX")]
     if len(found) == 1:
         return found[0]

@@ -51,7 +51,8 @@ class Endpoint:
     def with_host_prefix(self, prefix: str, *, wanted: bool | None = None) -> Endpoint:
         """Return it with a host prefix (`sync-`).
 
-        `wanted` None means as the AWS SDKs do: not before the host of a configured URL.
+        `wanted` None means: unless the URL is a configured one, which is used as it is. boto3 puts
+        the prefix there too, without AWS_DISABLE_HOST_PREFIX_INJECTION.
         """
         if not prefix or not (not self.fixed if wanted is None else wanted):
             return self

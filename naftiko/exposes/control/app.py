@@ -14,6 +14,7 @@ import orjson
 from naftiko.errors import RunError
 from naftiko.exposes.auth import AuthMiddleware
 from naftiko.exposes.control.reports import Reports, States
+from naftiko.exposes.lifespan import answer_other
 from naftiko.exposes.problem import (
     SAFETY_HEADERS,
     Answer,
@@ -76,7 +77,7 @@ class ControlApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await _answer_other(scope, receive, send)
+            await answer_other(scope, receive, send)
             return
         request_id = request_id_from(dict(scope["headers"]))
         masker = self._plan.masker
@@ -179,13 +180,3 @@ def _missing(path: str) -> RequestError:
         return RequestError(code="turned-off", message=message, status=404, hint=_SWITCHES[path])
     message = "there is nothing at this path"
     return RequestError(code="not-found", message=message, status=404, hint="`/` lists what is")
-
-
-async def _answer_other(scope: Scope, receive: Receive, send: Send) -> None:
-    """Take part in the lifespan protocol; close a WebSocket."""
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    while (await receive())["type"] != "lifespan.shutdown":
-        await send({"type": "lifespan.startup.complete"})
-    await send({"type": "lifespan.shutdown.complete"})

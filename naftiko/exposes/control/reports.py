@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from naftiko.plan.capability import McpAdapterPlan, RestAdapterPlan, SkillAdapterPlan
 from naftiko.values import JsonObject, JsonValue
 from naftiko.version import __version__
 
@@ -81,7 +80,7 @@ class Reports:
         """Return the adapters with their states; what is not served here counts as stopped."""
         found: list[JsonValue] = []
         for adapter in self._adapters():
-            entry: JsonObject = {"type": _kind(adapter), "namespace": adapter.namespace}
+            entry: JsonObject = {"type": adapter.kind, "namespace": adapter.namespace}
             standing = states.get(adapter.namespace) if states is not None else None
             port = standing.port if standing is not None else adapter.port
             if port is not None:
@@ -96,18 +95,6 @@ class Reports:
 
     def _adapters(self) -> list[AdapterPlan]:
         return [item for item in self._plan.adapters if item is not self._control]
-
-
-def _kind(adapter: AdapterPlan) -> str:
-    match adapter:
-        case RestAdapterPlan():
-            return "rest"
-        case McpAdapterPlan():
-            return "mcp"
-        case SkillAdapterPlan():
-            return "skill"
-        case _:
-            return "control"
 
 
 def iso_duration(seconds: float) -> str:

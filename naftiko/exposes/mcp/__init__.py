@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from mcp.server.lowlevel import Server
 
@@ -59,17 +61,25 @@ def mcp_app(
     )
 
 
-async def serve_stdio(plan: McpAdapterPlan, *, info: Info, masker: Masker) -> signal.Signals | None:
-    """Serve one client over stdin and stdout until it closes stdin.
+async def serve_stdio(
+    plan: McpAdapterPlan,
+    *,
+    info: Info,
+    masker: Masker,
+    ready: Callable[[], Awaitable[object]] | None = None,
+) -> signal.Signals | None:
+    """Serve one client over stdin and stdout until it closes stdin, once it is `ready`.
 
     Returns the signal that ended it (SIGINT, SIGTERM), None when the client left.
     """
+    # What was started before goes on meanwhile, such as looking for tools.
+    await asyncio.to_thread(import_module, "naftiko.exposes.mcp.server")
     from naftiko.exposes.mcp.server import build_server
     from naftiko.exposes.mcp.stdio import serve
 
     server = build_server(plan, info=info, masker=masker).server
     try:
-        return await serve(server)
+        return await serve(server, ready)
     finally:
         if server.tasks is not None:
             await server.tasks.table.stop()

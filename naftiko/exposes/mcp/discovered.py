@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import weakref
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,21 +21,16 @@ def follow(discovered: Discovered, built: BuiltServer) -> None:
 
     A program may build a server for each of its own requests: none is held by what it listens to.
     """
-    server = weakref.ref(built.server)
     tools, changes = built.caller.tools, built.changes
 
-    def changed() -> None:
-        if server() is None:
-            discovered.forget(changed)
-            return
+    def changed(_server: object) -> None:
         if not tools.publish_all():
             return
         task = asyncio.get_running_loop().create_task(changes.list_changed("tools"))
         _telling.add(task)
         task.add_done_callback(_told)
 
-    discovered.listen(changed)
-    weakref.finalize(built.server, discovered.forget, changed).atexit = False
+    discovered.follow(built.server, changed)
     tools.publish_all()  # what came between building the table and listening
 
 

@@ -121,3 +121,14 @@ def result_body(request_id: RequestId | None, result: dict[str, Any]) -> bytes:
         from json import dumps
 
         return dumps(response, separators=(",", ":")).encode("ascii")
+
+
+def kept_result_body(request_id: RequestId, result: bytes) -> bytes:
+    """Return a result response whose result is JSON already."""
+    try:
+        shown = orjson.dumps(request_id)
+    except TypeError:  # an integer over 64 bits
+        from json import dumps
+
+        shown = dumps(request_id).encode("ascii")
+    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (shown, result)

@@ -23,6 +23,7 @@ from naftiko.exposes.mcp.wire import Wire
 from naftiko.plan.inputs import compile_validator
 from naftiko.plan.masking import Masker, mask_json
 from naftiko.plan.run import Question
+from naftiko.plan.schema_bounds import compare_for_ever, compares_items
 from naftiko.values import JsonObject
 
 METHODS = {
@@ -142,6 +143,8 @@ def _elicited(question: Question, answer: dict[str, Any]) -> bool:
     schema = question.params.get("requestedSchema")
     if not isinstance(schema, dict):
         return True
+    if compares_items(schema) and compare_for_ever(content):
+        return False
     try:
         return bool(compile_validator(schema).is_valid(content))
     except ValueError:  # the file's schema is none: nothing can be held against the answer

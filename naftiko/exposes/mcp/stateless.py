@@ -28,7 +28,14 @@ from mcp_types.methods import validate_client_request
 
 from naftiko.exposes.mcp.asgi import Inbound, send_body
 from naftiko.exposes.mcp.exchange import PING_INTERVAL_S, Exchange
-from naftiko.exposes.mcp.jsonrpc import Message, RequestId, error_body, result_body
+from naftiko.exposes.mcp.jsonrpc import (
+    Message,
+    RequestId,
+    error_body,
+    kept_result_body,
+    result_body,
+)
+from naftiko.exposes.mcp.kept import KeptPages
 from naftiko.exposes.mcp.peer import LEVELS, Dialogue, Peer
 from naftiko.exposes.mcp.server import BuiltServer
 from naftiko.plan.masking import mask_json
@@ -48,6 +55,8 @@ class Stateless:
         self._masker = built.masker
         self._stamp = {SERVER_INFO_META_KEY: built.server.server_info_stamp}
         self._tasks = built.server.tasks
+        self._pages = KeptPages(built.caller.tools)
+        self._lists = built.server.get_request_handler("tools/list")
 
     async def serve(self, inbound: Inbound) -> None:
         """Answer one request or notification."""
@@ -94,14 +103,39 @@ class Stateless:
         exchange = Exchange(inbound, request_id, self._ping_interval_s)
         with exchange:
             try:
-                result = await self._run(inbound.message, exchange, route)
+                body = await self._result(inbound.message, request_id, exchange, route)
             except Exception as error:  # noqa: BLE001  # the SDK's ladder logs what it does not know
                 fault = modern_error_data(error)
                 status = ERROR_CODE_HTTP_STATUS.get(fault.code, 200)
                 body = error_body(fault.code, fault.message, request_id, fault.data)
             else:
-                status, body = 200, result_body(request_id, result)
+                status = 200
             await exchange.finish(status, body)
+
+    async def _result(
+        self,
+        message: Message,
+        request_id: RequestId,
+        exchange: Exchange,
+        route: InboundModernRoute,
+    ) -> bytes:
+        """Return the response, of a list of tools as it was written before where that holds."""
+        params = message.params or {}
+        is_list = message.method == "tools/list" and self._lists_itself(params)
+        if is_list:
+            kept = self._pages.get(route.protocol_version, params)
+            if kept is not None:
+                return kept_result_body(request_id, kept)
+        listed = self._pages.listed
+        result = await self._run(message, exchange, route)
+        if is_list:
+            self._pages.keep(route.protocol_version, params, result, listed)
+        return result_body(request_id, result)
+
+    def _lists_itself(self, params: dict[str, Any]) -> bool:
+        """Whether nothing but the tools makes the list, and no handler that a user put there."""
+        own = self._server.get_request_handler("tools/list") is self._lists
+        return own and self._is_short(params)
 
     async def _run(
         self, message: Message, exchange: Exchange, route: InboundModernRoute

@@ -15,7 +15,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -39,8 +39,10 @@ _CHUNK = 64 * 1024
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-async def serve(server: Server[Any]) -> signal.Signals | None:
-    """Serve until stdin ends or a signal comes; returns the signal."""
+async def serve(
+    server: Server[Any], ready: Callable[[], Awaitable[object]] | None = None
+) -> signal.Signals | None:
+    """Serve until stdin ends or a signal comes; returns the signal. `ready` is waited for first."""
     caught: list[signal.Signals] = []
     with _wire() as (source, target), anyio.CancelScope() as scope:
 
@@ -49,6 +51,8 @@ async def serve(server: Server[Any]) -> signal.Signals | None:
             scope.cancel()
 
         with _on_signals(stop):
+            if ready is not None:
+                await ready()
             await _serve_lines(server, source, target)
     return caught[0] if caught else None
 

@@ -12,9 +12,7 @@ adapter lets in and who knows the id has the task, so there is no list of them.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -53,8 +51,6 @@ from naftiko.errors import RunError
 from naftiko.exposes.mcp.calls import ToolCaller
 from naftiko.exposes.mcp.paging import page
 from naftiko.exposes.mcp.peer import (
-    DEFAULT_LEVEL,
-    LEVELS,
     Context,
     Dialogue,
     LegacyAsk,
@@ -63,25 +59,22 @@ from naftiko.exposes.mcp.peer import (
     connection_of,
 )
 from naftiko.exposes.mcp.questions import request
-from naftiko.exposes.mcp.tasks import OpenQuestion, Task, TaskTable
+from naftiko.exposes.mcp.task import OpenQuestion, Task
+from naftiko.exposes.mcp.task_voices import RELATED, LegacyVoice, Voice
+from naftiko.exposes.mcp.tasks import TaskTable, json_size
 from naftiko.exposes.mcp.wire import Wire
 from naftiko.plan.capability import TaskServing
-from naftiko.plan.masking import Masker, mask_json
-from naftiko.plan.run import Question
-from naftiko.values import JsonObject, JsonValue
+from naftiko.plan.masking import Masker
 
 if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult
     from mcp.server.lowlevel import Server
 
 EXTENSION = "io.modelcontextprotocol/tasks"
-RELATED = "io.modelcontextprotocol/related-task"
 LEGACY = "2025-11-25"
 """The one revision that has tasks in the protocol itself."""
 NAMED = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 """Methods whose `Mcp-Name` header is the task's id (SEP-2663, Routing Headers)."""
-
-_TOLD_FROM = LEVELS.index("info")
 
 
 class UpdateTaskRequestParams(RequestParams):
@@ -165,8 +158,8 @@ class Tasks:
             if support == "required":
                 raise _not_declared()
             return None
-        task = self.table.open(None, None)
-        voice = _Voice(task=task, masker=self._masker, capabilities=capabilities)
+        task = self.table.open(None, None, json_size(params.get("arguments")))
+        voice = Voice(task=task, masker=self._masker, capabilities=capabilities)
         peer = Peer(
             progress=voice.progress,
             log=voice.log,
@@ -190,9 +183,11 @@ class Tasks:
         if support == "forbidden":
             raise _wrong_way(params, "cannot be called as a task")
         ttl_ms = wanted.get("ttl")
-        task = self.table.open(self._owner(ctx), None if ttl_ms is None else ttl_ms / 1000)
+        most_ms = self.table.options.max_ttl_s * 1000  # an integer may be too long to divide
+        ttl_s = None if ttl_ms is None else min(ttl_ms, most_ms) / 1000
+        task = self.table.open(self._owner(ctx), ttl_s, json_size(params.get("arguments")))
         connection: Any = connection_of(ctx)
-        voice = _LegacyVoice(
+        voice = LegacyVoice(
             task=task,
             masker=self._masker,
             capabilities=capabilities_of(ctx),
@@ -329,63 +324,6 @@ class Tasks:
             owner = self._owners[connection] = object()
             connection.exit_stack.callback(self.table.end_owner, owner)
         return owner
-
-
-@dataclass(slots=True, kw_only=True)
-class _Voice:
-    """What a run tells and asks, kept for whoever polls."""
-
-    task: Task
-    masker: Masker
-    capabilities: Mapping[str, Any]
-
-    async def progress(
-        self, progress: float, total: float | None = None, message: str = ""
-    ) -> None:
-        self.task.say(self.masker(message))
-
-    async def log(self, level: str, data: JsonValue, logger: str) -> None:
-        if level in LEVELS and LEVELS.index(level) >= _TOLD_FROM:
-            text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
-            self.task.say(self.masker(text))
-
-    async def ask(self, questions: Mapping[str, Question]) -> Mapping[str, JsonObject]:
-        return await self.task.ask(questions, self.capabilities)
-
-
-@dataclass(slots=True, kw_only=True)
-class _LegacyVoice(_Voice):
-    """The same, and what a caller of 2025-11-25 hears on its session's own stream."""
-
-    connection: Any
-    levels: Mapping[Any, str]
-    token: str | int | None
-
-    async def progress(
-        self, progress: float, total: float | None = None, message: str = ""
-    ) -> None:
-        await _Voice.progress(self, progress, total, message)
-        if self.token is None:
-            return
-        shown: Wire = {"progressToken": self.token, "progress": progress, **self._related()}
-        if total is not None:
-            shown["total"] = total
-        if message:
-            shown["message"] = message
-        await self.connection.notify("notifications/progress", shown)
-
-    async def log(self, level: str, data: JsonValue, logger: str) -> None:
-        await _Voice.log(self, level, data, logger)
-        wanted = self.levels.get(self.connection, DEFAULT_LEVEL)
-        if level not in LEVELS or LEVELS.index(level) < LEVELS.index(wanted):
-            return
-        shown: Wire = {"level": level, "data": mask_json(data, self.masker), **self._related()}
-        if logger:
-            shown["logger"] = logger
-        await self.connection.notify("notifications/message", shown)
-
-    def _related(self) -> Wire:
-        return {"_meta": {RELATED: {"taskId": self.task.id}}}
 
 
 async def _put(item: OpenQuestion, task: Task, asker: LegacyAsk) -> None:

@@ -1,227 +1,36 @@
-"""Calls that go on in the background, each a task that its caller polls, and where they are kept.
+"""The tasks of one adapter: how many there may be, whose they are, and how long they are kept.
 
-Nothing here knows a protocol revision; task_calls.py shows tasks to clients. A task belongs to its
-`owner`, a session; without one its id alone leads to it, 192 random bits.
+A task belongs to its `owner`, a session; without one its id alone leads to it, 192 random bits.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Iterator
 
 import anyio
 import orjson
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
-from naftiko.errors import DeadlineError, RunError
-from naftiko.exposes.mcp.peer import ASK_TIMEOUT_S
-from naftiko.exposes.mcp.questions import askable, fits
+from naftiko.errors import RunError
 from naftiko.exposes.mcp.responses import error_answer
+from naftiko.exposes.mcp.task import Task, now
 from naftiko.exposes.mcp.wire import Wire
 from naftiko.plan.capability import TaskServing
 from naftiko.plan.masking import Masker
-from naftiko.plan.run import Question
-from naftiko.values import JsonObject
 
-REQUEST_CANCELLED = -32800
-"""What the SDK answers a cancelled call with, too."""
 MAX_HELD_BYTES = 64 * 1024 * 1024
-"""What the results of all tasks of an adapter may take, as JSON."""
-MAX_MESSAGE = 500
-"""Characters of a status message."""
+"""What arguments and results of all tasks of an adapter may take, as JSON."""
 STOP_S = 5.0
 """How long cancelled tasks may take to come to their end when the server stops."""
 _ID_BYTES = 24
 
-Status = Literal["working", "input_required", "ended", "cancelled"]
-
 logger = logging.getLogger("naftiko.exposes.mcp")
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class OpenQuestion:
-    """A question that waits for its answer. `key` is new in its task; `taken` while it is asked."""
-
-    key: str
-    name: str
-    question: Question
-    answer: asyncio.Future[JsonObject]
-    taken: bool = False
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Task:
-    """One call and what is known of it. `outcome` is its answer, or the error it ended with."""
-
-    id: str
-    owner: object | None
-    ttl_s: float
-    expires: float
-    created: str
-    updated: str
-    message: str = ""
-    cancelled: bool = False
-    outcome: Wire | MCPError | None = None
-    size: int = 0
-    questions: dict[str, OpenQuestion] = field(default_factory=dict)
-    on_change: Callable[[Task], Awaitable[None]] | None = None
-    timer: asyncio.TimerHandle | None = None
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _scope: anyio.CancelScope | None = None
-    _asked: int = 0
-
-    @property
-    def status(self) -> Status:
-        """Return where it stands; whether what ended has failed is for the protocol to say."""
-        if self.cancelled:
-            return "cancelled"
-        if self.outcome is not None:
-            return "ended"
-        return "input_required" if self.questions else "working"
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it will not change any more."""
-        return self.outcome is not None
-
-    def say(self, message: str) -> None:
-        """Tell whoever polls what it does now."""
-        if message and not self.has_ended:
-            self.message = message[:MAX_MESSAGE]
-            self.updated = _now()
-
-    def next_question(self) -> OpenQuestion | None:
-        """Return a question that nobody is asked yet."""
-        return next((item for item in self.questions.values() if not item.taken), None)
-
-    async def changed(self) -> None:
-        """Wait until its status or its questions change."""
-        await self._changed.wait()
-
-    async def ask(
-        self, questions: Mapping[str, Question], capabilities: Mapping[str, Any]
-    ) -> Mapping[str, JsonObject]:
-        """Put questions to the caller, who finds them by polling, and wait for the answers.
-
-        Raises: CannotAskError; DeadlineError; RunError as the caller's refusal.
-        """
-        loop = asyncio.get_running_loop()
-        opened = [
-            self._open(name, question, loop.create_future())
-            for name, question in askable(questions, capabilities).items()
-        ]
-        if not opened:
-            return {}
-        await self._move()
-        try:
-            async with asyncio.timeout(ASK_TIMEOUT_S):
-                answers = await asyncio.gather(*(item.answer for item in opened))
-        except TimeoutError:
-            names = ", ".join(f"`{item.name}`" for item in opened if not item.answer.done())
-            raise DeadlineError(message=f"the caller did not answer {names} in time") from None
-        finally:
-            self._forget({item.answer for item in opened})
-        await self._move()
-        return {item.name: answer for item, answer in zip(opened, answers, strict=True)}
-
-    def answer(self, responses: Mapping[str, object]) -> None:
-        """Take answers by key. One that does not fit is asked for again, under a new key."""
-        for key, response in responses.items():
-            item = self.questions.get(key)
-            if item is None or item.answer.done():
-                continue
-            del self.questions[key]
-            if fits(item.question, response):
-                item.answer.set_result(response)  # type: ignore[arg-type]  # `fits` has looked
-            else:
-                self._open(item.name, item.question, item.answer)
-        self._wake()
-
-    def settle(self, item: OpenQuestion, answer: JsonObject | RunError) -> None:
-        """Take the answer to a question, or why there is none."""
-        self.questions.pop(item.key, None)
-        if item.answer.done():
-            return
-        if isinstance(answer, RunError):
-            item.answer.set_exception(answer)
-        else:
-            item.answer.set_result(answer)
-
-    def release(self, item: OpenQuestion) -> None:
-        """Let somebody else ask a question that has no answer yet."""
-        item.taken = False
-        self._wake()
-
-    def cancel(self, message: str) -> bool:
-        """Cancel it as a call is cancelled; False where it has ended."""
-        if self.has_ended:
-            return False
-        self.say(message)
-        self.cancelled = True
-        self.outcome = MCPError(code=REQUEST_CANCELLED, message="Request cancelled")
-        if self._scope is not None:
-            with contextlib.suppress(RuntimeError):  # its loop is closed
-                self._scope.cancel()
-        self._wake()
-        return True
-
-    async def work(self, call: Callable[[], Awaitable[Wire]]) -> Wire | MCPError | None:
-        """Run the call and return what it ended with; None where it was cancelled."""
-        with anyio.CancelScope() as scope:
-            self._scope = scope
-            if self.cancelled:
-                return None
-            try:
-                return await call()
-            except MCPError as error:
-                return MCPError.from_error_data(error.error)  # without the frames it came through
-            except Exception as error:  # noqa: BLE001  # else its callers would wait for ever
-                logger.error("a task failed inside the server: %s", type(error).__name__)
-                return MCPError(code=INTERNAL_ERROR, message="Internal server error")
-        return None
-
-    async def end(self, outcome: Wire | MCPError) -> None:
-        """Keep what it ended with."""
-        self.say(_summary(outcome))
-        self.outcome = outcome
-        await self._move()
-        self.on_change = None
-
-    def _forget(self, answers: set[asyncio.Future[JsonObject]]) -> None:
-        """Take back what was asked and is not answered."""
-        for item in [item for item in self.questions.values() if item.answer in answers]:
-            del self.questions[item.key]
-        for answer in answers:
-            answer.cancel()
-
-    def _open(
-        self, name: str, question: Question, answer: asyncio.Future[JsonObject]
-    ) -> OpenQuestion:
-        """Put a question under a key that its task never had: clients remember keys."""
-        self._asked += 1
-        key = f"{name}-{self._asked}"
-        item = OpenQuestion(key=key, name=name, question=question, answer=answer)
-        self.questions[key] = item
-        return item
-
-    async def _move(self) -> None:
-        self.updated = _now()
-        self._wake()
-        if self.on_change is not None and not self.cancelled:
-            await self.on_change(self)
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
 
 
 class TaskTable:
@@ -253,24 +62,26 @@ class TaskTable:
         """Return how many there are."""
         return len(self._tasks)
 
-    def open(self, owner: object | None, ttl_s: float | None) -> Task:
-        """Return a new task, which does nothing yet.
+    def open(self, owner: object | None, ttl_s: float | None, given_bytes: int = 0) -> Task:
+        """Return a new task, which does nothing yet. `given_bytes` are what its arguments take.
 
         Raises: MCPError where there are as many running as there may be.
         """
         if self._is_closed:
             raise MCPError(code=INTERNAL_ERROR, message="the server is stopping")
         self._make_room(owner)
+        self._hold(given_bytes)
         wanted = self.options.ttl_s if ttl_s is None else ttl_s
         kept_s = min(max(wanted, 1.0), self.options.max_ttl_s)
-        now = _now()
+        opened = now()
         task = Task(
             id=secrets.token_urlsafe(_ID_BYTES),
             owner=owner,
             ttl_s=kept_s,
             expires=self.clock() + kept_s,
-            created=now,
-            updated=now,
+            created=opened,
+            updated=opened,
+            size=given_bytes,
         )
         task.timer = asyncio.get_running_loop().call_later(kept_s, self._expire, task)
         self._tasks[task.id] = task
@@ -305,6 +116,7 @@ class TaskTable:
         """Cancel a task; False where it has ended."""
         if not task.cancel(message):
             return False
+        self._release(task)
         self._ended[task.id] = task
         return True
 
@@ -348,22 +160,47 @@ class TaskTable:
 
     def _fitting(self, task: Task, outcome: Wire | MCPError) -> Wire | MCPError:
         """Count what is kept; older results make room for it."""
+        self._release(task)
         if isinstance(outcome, MCPError):
             return outcome
-        size = _size(outcome)
+        size = json_size(outcome)
         if size > self._max_held_bytes:
             limit = self._max_held_bytes // 2**20
             too_large = RunError(
                 code="result-too-large", message=f"the result takes more than {limit} MiB to keep"
             )
             return error_answer(too_large, self._masker)
+        self._free(size)
+        if task.id in self._tasks:
+            task.size = size
+            self._held_bytes += size
+        return outcome
+
+    def _hold(self, size: int) -> None:
+        """Count arguments, which stay for as long as their task runs: nobody has to wait for it.
+
+        Raises: MCPError where the tasks that run hold too much.
+        """
+        self._free(size)
+        if self._held_bytes + size > self._max_held_bytes:
+            raise MCPError(
+                code=INTERNAL_ERROR,
+                message="the tasks that still run hold too much; wait for one to end",
+                data={"code": "too-many-tasks", "retryable": True},
+            )
+        self._held_bytes += size
+
+    def _free(self, size: int) -> None:
+        """Drop what ended, oldest first, until so much may be kept."""
         for old in self._oldest():
             if self._held_bytes + size <= self._max_held_bytes:
                 break
             self._drop(old)
-        task.size = size
-        self._held_bytes += size
-        return outcome
+
+    def _release(self, task: Task) -> None:
+        """Count nothing for a task any more."""
+        self._held_bytes -= task.size
+        task.size = 0
 
     def _make_room(self, owner: object | None) -> None:
         self.sweep()
@@ -397,7 +234,7 @@ class TaskTable:
         if self._tasks.pop(task.id, None) is None:
             return
         self._ended.pop(task.id, None)
-        self._held_bytes -= task.size
+        self._release(task)
         if task.timer is not None:
             task.timer.cancel()
 
@@ -411,23 +248,9 @@ def _full(whose: str, most: int) -> MCPError:
     )
 
 
-def _summary(outcome: Wire | MCPError) -> str:
-    """Return what went wrong, in a line."""
-    if isinstance(outcome, MCPError):
-        return outcome.error.message
-    if not outcome.get("isError"):
-        return "done"
-    texts = (block.get("text") for block in outcome.get("content", ()))
-    found = next((text for text in texts if isinstance(text, str)), "")
-    return found.partition("\n")[0] or "failed"
-
-
-def _size(outcome: Wire) -> int:
+def json_size(outcome: object) -> int:
+    """Return how many bytes a value takes as JSON."""
     try:
         return len(orjson.dumps(outcome))
     except TypeError:  # an integer over 64 bits, or a lone surrogate
         return len(json.dumps(outcome))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from naftiko.errors import InputError, RunError, nearest
 from naftiko.exposes.auth import AuthMiddleware
+from naftiko.exposes.lifespan import answer_other
 from naftiko.exposes.problem import (
     SAFETY_HEADERS,
     Answer,
@@ -134,7 +135,7 @@ class RestApp:
         if scope["type"] != "http":
             if scope["type"] == "lifespan" and self._plan.discovered is not None:
                 self._plan.discovered.start()  # again, where the app is started again
-            await _answer_other(scope, receive, send)
+            await answer_other(scope, receive, send)
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = request_id_from(headers)
@@ -336,13 +337,3 @@ def _without_endpoint(allow: bytes, method: str, request_id: str) -> Answer:
 def _route_hint(path: str, known: Sequence[str]) -> str:
     near = nearest(path, known) if len(path) <= MAX_HINTED_PATH else None
     return f"did you mean `{near}`?" if near else "`/openapi.json` lists the routes"
-
-
-async def _answer_other(scope: Scope, receive: Receive, send: Send) -> None:
-    """Take part in the lifespan protocol; close a WebSocket."""
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    while (await receive())["type"] != "lifespan.shutdown":
-        await send({"type": "lifespan.startup.complete"})
-    await send({"type": "lifespan.shutdown.complete"})

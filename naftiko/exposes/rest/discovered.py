@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +16,8 @@ from naftiko.plan.capability import RestOperationPlan, RoutePlan
 if TYPE_CHECKING:
     from naftiko.model.capability import Info
     from naftiko.plan.capability import OperationPlan, RestAdapterPlan
-    from naftiko.plan.discovery.entries import Discovered, DiscoveredOperation
+    from naftiko.plan.discovery.entries import Discovered
+    from naftiko.plan.discovery.template import DiscoveredOperation
     from naftiko.plan.masking import Masker
 
 MAX_HINTED = 50
@@ -102,17 +102,8 @@ class FoundRoutes:
 
 def follow(discovered: Discovered, app: Publishes) -> None:
     """Have an app serve whatever is discovered, for as long as it lives."""
-    served = weakref.ref(app)
-
-    def changed() -> None:
-        alive = served()
-        if alive is None:
-            discovered.forget(changed)
-        else:
-            alive.publish()
-
-    discovered.listen(changed)
-    app.publish()
+    discovered.follow(app, lambda alive: alive.publish())
+    app.publish()  # what came between building the app and listening
 
 
 def _endpoint(item: DiscoveredOperation, path: str, foreign: tuple[str, ...]) -> Endpoint:

@@ -16,6 +16,7 @@ import orjson
 
 from naftiko.errors import RunError, did_you_mean
 from naftiko.exposes.auth import AuthMiddleware
+from naftiko.exposes.lifespan import answer_other
 from naftiko.exposes.problem import (
     Answer,
     RequestError,
@@ -86,7 +87,7 @@ class SkillApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await _answer_other(scope, receive, send)
+            await answer_other(scope, receive, send)
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = request_id_from(headers)
@@ -259,13 +260,3 @@ async def _in_thread(work: Callable[P, T], *arguments: P.args, **named: P.kwargs
 
 def _missing(message: str, hint: str) -> RequestError:
     return RequestError(code="not-found", message=message, status=404, hint=hint)
-
-
-async def _answer_other(scope: Scope, receive: Receive, send: Send) -> None:
-    """Take part in the lifespan protocol; close a WebSocket."""
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    while (await receive())["type"] != "lifespan.shutdown":
-        await send({"type": "lifespan.startup.complete"})
-    await send({"type": "lifespan.shutdown.complete"})

@@ -1,46 +1,34 @@
-"""`discover` entries of the model -> finders, and templates of what they find."""
+"""`discover` entries of the model -> Discovered: finders, and templates of what they find."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from naftiko.document.nodes import Mapping, Node, Scalar
+from naftiko.document.nodes import Scalar
 from naftiko.errors import Problem, Problems, Severity, did_you_mean
 from naftiko.expressions import ExpressionError
-from naftiko.expressions.conditions import Condition
-from naftiko.expressions.durations import parse_duration_s
-from naftiko.expressions.jsonpath import compile_path
-from naftiko.expressions.template import Reference, Template
-from naftiko.model.build_steps import nested_steps
-from naftiko.model.discovery import DiscoveredEntry, Discovery, Enrichment, Report
+from naftiko.expressions.template import Template
+from naftiko.model.build_discovery import CHOICES
+from naftiko.model.discovery import DiscoveredEntry, Discovery
 from naftiko.model.exposes import ExposedOperation
-from naftiko.model.steps import Step
-from naftiko.plan.aggregates import Body
+from naftiko.plan.called import Setting
 from naftiko.plan.capability import Disabled, OperationPlan
 from naftiko.plan.clients import LeftOut, leave_out
-from naftiko.plan.discovery.entries import ARGUMENTS, NAME, Discovered, EntryTemplate
+from naftiko.plan.discovery.compile_finder import FinderCompiler
+from naftiko.plan.discovery.entries import Discovered
 from naftiko.plan.discovery.finder import Finder
-from naftiko.plan.discovery.plan import ALL, DiscoveryPlan, ReportPlan
+from naftiko.plan.discovery.members import Members
+from naftiko.plan.discovery.template import ARGUMENTS, NAME, EntryTemplate
 from naftiko.plan.infer import Place
-from naftiko.plan.operations import OperationCompiler, Setting
-from naftiko.plan.ports import Effect
-from naftiko.plan.settings import AdapterSettings
-from naftiko.plan.templates import DISCOVERED, unbound
-from naftiko.plan.values import ValueTemplate
+from naftiko.plan.operations import OperationCompiler
+from naftiko.source import Location
 from naftiko.values import JsonValue
 
 if TYPE_CHECKING:
     from naftiko.plan.discovery.routes import OwnRoutes
 
-REFRESH_S, MIN_REFRESH_S, MAX_REFRESH_S = 300.0, 1.0, 30 * 86_400.0
-WAIT_S, MAX_WAIT_S = 5.0, 60.0
-PARALLEL, MAX_PARALLEL = 4, 64
-MAX_ITEMS, MOST_ITEMS = 1_000, 10_000
-"""What holds where a file does not say, and how far it may go."""
-
-Compiled = TypeVar("Compiled")
 CompileEntry = Callable[[ExposedOperation, Setting], "OperationPlan | None"]
 
 
@@ -53,10 +41,10 @@ class DiscoveryCompiler:
     """
 
     operations: OperationCompiler
-    settings: AdapterSettings
     problems: Problems
     by_name: dict[str, Finder] = field(default_factory=dict)
     found: dict[str, Discovered] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
 
     @property
     def finders(self) -> tuple[Finder, ...]:
@@ -100,7 +88,7 @@ class DiscoveryCompiler:
             try:
                 if not self.operations.is_wanted(entry.operation):
                     continue
-                one = _One(self, adapter, entry)
+                one = _EntryCompiler(self, adapter, entry)
                 template = one.template(compile_entry, routes=own is not None)
             except ExpressionError as error:
                 self._left(adapter, entry, replace(error.problem, severity=Severity.WARNING))
@@ -114,6 +102,7 @@ class DiscoveryCompiler:
         return discovered if discovered.templates else None
 
     def _left(self, adapter: str, entry: Discovery, problem: Problem) -> None:
+        self.refused.add(entry.name)
         self.problems.add(problem)
         self.operations.disabled.append(Disabled(adapter=adapter, name=entry.name, problem=problem))
 
@@ -135,14 +124,23 @@ class DiscoveryCompiler:
 
 
 @dataclass(slots=True)
-class _One:
+class _EntryCompiler:
     """Compiles one entry."""
 
     parent: DiscoveryCompiler
     adapter: str
     entry: Discovery
 
+    @property
+    def members(self) -> Members:
+        return Members(
+            entry=self.entry.name,
+            templates=self.parent.operations.templates,
+            problems=self.parent.problems,
+        )
+
     def template(self, compile_entry: CompileEntry, *, routes: bool) -> EntryTemplate | None:
+        self._refuse_misspelt()
         shape = self.entry.entry
         if shape is None:
             word = "operation" if routes else "tool"
@@ -179,19 +177,31 @@ class _One:
             finder=finder,
             operation=operation,
             served=self.parent.operations.may_serve(operation.hints, operation.effect),
-            select=self._choice(self.entry.select, known),
+            select=self.members.choice(self.entry.select, known),
             name=self._name(shape, known),
-            label=self._text(shape.label, known),
-            description=self._text(shape.description, known),
-            input_schema=self._value(shape.input_schema, known),
-            output_schema=self._value(shape.output_schema, known),
-            hints=self._value(shape.hints, known),
+            label=self.members.text(shape.label, known),
+            description=self.members.text(shape.description, known),
+            input_schema=self.members.value(shape.input_schema, known),
+            output_schema=self.members.value(shape.output_schema, known),
+            hints=self.members.value(shape.hints, known),
             method=_method(shape) if routes else "",
             path=path,
         )
 
+    def _refuse_misspelt(self) -> None:
+        """Serve nothing that a misspelt `filter` or `select` was to hold back."""
+        name = self.entry.misspelt
+        if name is not None:
+            raise leave_out(
+                "misspelt-choice",
+                f"`{name.text}` chooses nothing, so that the `discover` entry `{self.entry.name}` "
+                "would let all items through",
+                name.location,
+                did_you_mean(name.text, CHOICES),
+            )
+
     def _name(self, shape: DiscoveredEntry, known: Collection[str]) -> Template:
-        template = self._text(shape.name, known)
+        template = self.members.text(shape.name, known)
         if template is not None:
             return template
         raise leave_out(
@@ -234,7 +244,7 @@ class _One:
         return Place(method=method, path="".join(f"/{{{name}}}" for name in variables))
 
     def _path(self, shape: DiscoveredEntry, known: Collection[str]) -> Template:
-        template = self._text(shape.path, (*known, NAME))
+        template = self.members.text(shape.path, (*known, NAME))
         if template is not None:
             return template
         raise leave_out(
@@ -249,244 +259,59 @@ class _One:
     def _finder(self) -> Finder:
         finders = self.parent.by_name
         if self.entry.from_ is not None:
-            name = self.entry.from_.text
-            found = finders.get(name)
-            if found is None:
-                raise leave_out(
-                    "unknown-discovery",
-                    f"`from: {name}` names no `discover` entry before it",
-                    self.entry.from_.location,
-                    did_you_mean(name, finders),
-                )
-            return found
-        finder = Finder(self._plan(), self.parent.operations.templates.masker, adapter=self.adapter)
+            self._refuse_listing(self.entry.from_)
+            return self._found_by(self.entry.from_)
+        plan = FinderCompiler(
+            adapter=self.adapter,
+            entry=self.entry,
+            members=self.members,
+            operations=self.parent.operations,
+        ).plan()
+        finder = Finder(plan, self.parent.operations.templates.masker, adapter=self.adapter)
         finders[self.entry.name] = finder
         return finder
 
-    def _plan(self) -> DiscoveryPlan:
+    def _found_by(self, from_: Scalar) -> Finder:
+        name, finders = from_.text, self.parent.by_name
+        found = finders.get(name)
+        if found is not None:
+            return found
+        if name in self.parent.refused:
+            raise leave_out(
+                "unknown-discovery",
+                f"`from: {name}` names a `discover` entry that is left out itself",
+                from_.location,
+            )
+        raise leave_out(
+            "unknown-discovery",
+            f"`from: {name}` names no `discover` entry before it",
+            from_.location,
+            did_you_mean(name, finders),
+        )
+
+    def _refuse_listing(self, from_: Scalar) -> None:
+        """Let nobody believe that an entry lists or filters anew what it takes from another one."""
         entry = self.entry
-        if self._means_something(entry.as_):
-            raise leave_out(
-                "reserved-name",
-                f"`as: {entry.as_}` means something else in templates already",
-                entry.location,
-                "call the items something else, such as `as: item`",
-            )
-        listing = self._listing()
-        enrichment = self._enrichment(entry.enrich) if entry.enrich is not None else None
-        enrich = entry.enrich
-        refresh_s = self._seconds(entry.refresh, "refresh", REFRESH_S, MIN_REFRESH_S, MAX_REFRESH_S)
-        return DiscoveryPlan(
-            name=entry.name,
-            as_=entry.as_,
-            location=entry.location,
-            listing=listing.plan,
-            by_steps=bool(entry.operation.steps),
-            items=compile_path(entry.items.text, entry.items.at) if entry.items else None,
-            key=self._text(entry.key, (entry.as_,)),
-            filter_=self._choice(entry.filter_, (entry.as_,)),
-            enrichment=enrichment.plan if enrichment is not None else None,
-            outputs=tuple(_outputs(enrich.operation.steps)) if enrich is not None else (),
-            parallel=self._count(
-                enrich.parallel if enrich else None, "parallel", PARALLEL, MAX_PARALLEL
-            ),
-            refresh_s=refresh_s,
-            enrich_refresh_s=self._seconds(
-                enrich.refresh, "enrich.refresh", refresh_s, MIN_REFRESH_S, MAX_REFRESH_S
-            )
-            if enrich is not None
-            else None,
-            wait_s=self._seconds(entry.wait, "wait", WAIT_S, 0.0, MAX_WAIT_S),
-            max_items=self._count(entry.max_items, "maxItems", MAX_ITEMS, MOST_ITEMS),
-            reports=tuple(self._report(report) for report in entry.reports),
-        )
-
-    def _listing(self) -> Body:
-        operation = self.entry.operation
-        if operation.call is None and not operation.steps:
-            raise leave_out(
-                "missing-member",
-                f"the `discover` entry `{self.entry.name}` needs `call` or `steps`, which list",
-                self.entry.location,
-                "or `from`, to take the items of another entry",
-            )
-        return self._read_only(operation, ())
-
-    def _enrichment(self, enrich: Enrichment) -> Body:
-        if not enrich.operation.steps:
-            raise leave_out(
-                "missing-member",
-                f"`enrich` of `{self.entry.name}` needs `steps`, which run for each item",
-                enrich.location,
-            )
-        for name in _outputs(enrich.operation.steps):
-            if name == self.entry.as_ or self._means_something(name):
+        call = entry.operation.call
+        steps = entry.operation.steps
+        given: dict[str, Location | None] = {
+            "call": call.target.location if call is not None else None,
+            "steps": steps[0].location if steps else None,
+            "items": entry.items.location if entry.items is not None else None,
+            "key": entry.key.location if entry.key is not None else None,
+            "filter": entry.filter_.location if entry.filter_ is not None else None,
+            "enrich": entry.enrich.location if entry.enrich is not None else None,
+        }
+        for member, location in given.items():
+            if location is not None:
                 raise leave_out(
-                    "reserved-step-name",
-                    f"a step of `enrich` cannot be called `{name}`, which means something else in "
-                    "templates",
-                    enrich.location,
-                    "rename the step",
+                    "unused-member",
+                    f"`{member}` has no effect beside `from: {from_.text}`, whose items are taken "
+                    "as they were found",
+                    location,
+                    "write `select` to choose among them" if member == "filter" else "",
                 )
-        return self._read_only(enrich.operation, (self.entry.as_,))
-
-    def _means_something(self, name: str) -> bool:
-        """Tell whether `{{name.x}}` leads elsewhere: to arguments, binds, what is discovered."""
-        templates = self.parent.operations.templates
-        if name in (ARGUMENTS, DISCOVERED, "env") or name in templates.variables.namespaces:
-            return True
-        return templates.input_name(f"{name}.x") is not None or (
-            templates.variables.find(name) is not None
-        )
-
-    def _read_only(self, operation: ExposedOperation, given: tuple[str, ...]) -> Body:
-        """Compile what is called unasked, again and again: it must change nothing."""
-        body = self.parent.operations.body(operation, Setting(self.adapter, given=given))
-        place = operation.call.target.location if operation.call else operation.location
-        if body.effect in (Effect.WRITE, Effect.DESTRUCTIVE):
-            raise leave_out(
-                "discovery-changes-something",
-                f"the `discover` entry `{self.entry.name}` calls "
-                f"{', '.join(f'`{call}`' for call in body.plan.calls)}, of which something changes "
-                "what it is called on; discovery runs unasked and may only read",
-                place,
-            )
-        needed = [item.name for item in body.inputs.inputs if item.required]
-        if needed:
-            names = ", ".join(f"`{name}`" for name in needed)
-            raise leave_out(
-                "missing-argument",
-                f"the `discover` entry `{self.entry.name}` gives no value for {names}",
-                place,
-                "add it to `with`",
-            )
-        return body
-
-    def _report(self, report: Report) -> ReportPlan:
-        name = self.entry.name
-        if report.message is None:
-            raise leave_out(
-                "missing-member", f"a report of `{name}` needs a `message`", report.location
-            )
-        known = [ALL]
-        entries = self._value(report.for_each, known)
-        if entries is not None:
-            known.append(report.as_)
-        message = self._text(report.message, known)
-        assert message is not None
-        return ReportPlan(
-            message=message,
-            when=self._condition(report.when, known),
-            entries=entries,
-            as_=report.as_,
-        )
-
-    # ---------------------------------------------------------------- templates
-
-    def _text(self, scalar: Scalar | None, known: Collection[str]) -> Template | None:
-        if scalar is None:
-            return None
-        template = self.parent.operations.templates.scalar(scalar)
-        self._check(template.references, known)
-        return template
-
-    def _value(self, node: Node | Mapping | None, known: Collection[str]) -> ValueTemplate | None:
-        if node is None:
-            return None
-        value = self.parent.operations.templates.value(node)
-        self._check(value.references, known)
-        return value
-
-    def _condition(self, scalar: Scalar | None, known: Collection[str]) -> Condition | None:
-        if scalar is None:
-            return None
-        condition = self.parent.operations.templates.condition(scalar)
-        self._check(condition.references, known)
-        return condition
-
-    def _choice(self, scalar: Scalar | None, known: Collection[str]) -> Condition | None:
-        """Compile what chooses items: `not itm.hidden` would let all of them through."""
-        if scalar is None:
-            return None
-        condition = self.parent.operations.templates.condition(scalar)
-        unknown = next(self._unknown(condition.references, known), None)
-        if unknown is not None:
-            raise LeftOut(unknown)
-        return condition
-
-    def _check(self, references: Iterable[Reference], known: Collection[str]) -> None:
-        """Say which names mean nothing: no caller gives anything here."""
-        for problem in self._unknown(references, known):
-            self.parent.problems.add(problem)
-
-    def _unknown(
-        self, references: Iterable[Reference], known: Collection[str]
-    ) -> Iterator[Problem]:
-        for name, reference in unbound(references, self.parent.operations.templates):
-            root = name.partition(".")[0]
-            if root in known or name in known:
-                continue
-            yield Problem(
-                code="unknown-name",
-                message=f"`{reference.name}` in the `discover` entry `{self.entry.name}` is "
-                "neither the item nor something that `enrich` gives, so it has no value",
-                location=reference.location,
-                hint=did_you_mean(root, [*known, DISCOVERED]),
-                severity=Severity.WARNING,
-            )
-
-    # ----------------------------------------------------------------- settings
-
-    def _seconds(
-        self, scalar: Scalar | None, member: str, default: float, least: float, most: float
-    ) -> float:
-        text = self._setting(scalar)
-        if scalar is None or not text:
-            return default
-        try:
-            seconds = parse_duration_s(text)
-        except ValueError as error:
-            raise leave_out("invalid-duration", f"`{member}`: {error}", scalar.location) from None
-        if least <= seconds <= most:
-            return seconds
-        raise leave_out(
-            "invalid-duration",
-            f"`{member}` is to be between {least:g}s and {_shown_s(most)}, found `{text[:40]}`",
-            scalar.location,
-        )
-
-    def _count(self, scalar: Scalar | None, member: str, default: int, most: int) -> int:
-        text = self._setting(scalar)
-        if scalar is None or not text:
-            return default
-        if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most:
-            return int(text)
-        raise leave_out(
-            "invalid-bound",
-            f"`{member}` is to be a whole number from 1 to {most:,}, found `{text[:40]}`",
-            scalar.location,
-        )
-
-    def _setting(self, scalar: Scalar | None) -> str:
-        """Return the text of a setting, with bound variables filled in."""
-        if scalar is None:
-            return ""
-        return (self.parent.settings.text(scalar) or "").strip()
-
-
-def _shown_s(seconds: float) -> str:
-    return f"{seconds / 3600:g}h" if seconds >= 3600 else f"{seconds:g}s"
 
 
 def _method(shape: DiscoveredEntry) -> str:
     return (shape.method.text if shape.method is not None else "POST").upper()
-
-
-def _outputs(steps: Sequence[Step]) -> Iterator[str]:
-    """Yield the names that steps leave behind: those in loops and branches are seen there only."""
-    for step in steps:
-        if step.name:
-            yield step.name
-        if step.type_ not in ("forEach", "parallel"):
-            for inner in nested_steps(step):
-                yield from _outputs(inner)

@@ -1,216 +1,35 @@
-"""Discovered items -> operations, each under a name of its own."""
+"""Discovered: the operations of one adapter that items became, each under a name of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+import time
+import weakref
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 from naftiko.errors import RunError
-from naftiko.model.parameters import Hints
-from naftiko.plan.capability import OperationPlan
 from naftiko.plan.discovery.names import assign_names
-from naftiko.plan.inputs import Input, InputTable, compile_validator
-from naftiko.plan.ports import Plan, Result
-from naftiko.plan.schema_bounds import refuse_explosion
-from naftiko.values import MISSING, JsonObject, JsonSchema, JsonValue
+from naftiko.plan.discovery.template import DiscoveredOperation, EntryTemplate
+from naftiko.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
-    from naftiko.expressions.conditions import Condition
-    from naftiko.expressions.template import Template
     from naftiko.plan.discovery.finder import Finder
     from naftiko.plan.discovery.items import Entry
     from naftiko.plan.discovery.routes import OwnRoutes
-    from naftiko.plan.run import Run
-    from naftiko.plan.values import ValueTemplate
 
-ARGUMENTS = "arguments"
-"""What templates of a discovered operation see of everything that its caller gave."""
-NAME = "name"
-"""What the path of a discovered route sees of the name that its item was given."""
-INPUT_SCHEMA = "inputSchema"
-MAX_DESCRIPTION = 100_000
-MAX_LABEL = 200
-MAX_SCHEMA_BYTES = 256 * 1024
-MAX_PATTERNS = 100
-"""Patterns of a schema that was found: compiling one may take 20 ms, and the event loop waits."""
 MAX_PROBLEMS = 50
 """Items whose problems are said one by one."""
 AT_A_TIME = 20
 """Items that are made operations of before others on the event loop have their turn."""
+TURN_S = 0.02
+"""How long they may take before that: compiling a schema with patterns takes up to 0.4 s."""
+
+Owner = TypeVar("Owner")
 
 logger = logging.getLogger("naftiko.discovery")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class BoundPlan:
-    """The plan of a template, run for one item.
-
-    `given` is what templates see of the item. With `spread` they see the caller's arguments by
-    their names as well, else only as a whole, so that an argument's name can clash with nothing.
-    `variables` are those of a route's path, which they see by their names in any case; `beside`
-    are those of them that are no arguments.
-    """
-
-    plan: Plan
-    given: Mapping[str, JsonValue]
-    spread: bool
-    variables: tuple[str, ...] = ()
-    beside: frozenset[str] = frozenset()
-
-    @property
-    def calls(self) -> Sequence[str]:
-        """Return what the template calls."""
-        return self.plan.calls
-
-    async def run(self, run: Run) -> Result:
-        """Run it.
-
-        Raises: RunError; Suspended.
-        """
-        inputs = run.inputs
-        arguments = {name: value for name, value in inputs.items() if name not in self.beside}
-        named = inputs if self.spread else {name: inputs.get(name) for name in self.variables}
-        # In place: content that is rendered after the run sees the same.
-        run.inputs = {**named, **self.given, ARGUMENTS: arguments}
-        return await self.plan.run(run)
-
-    def explain(self) -> Sequence[str]:
-        """Return what the template does."""
-        return self.plan.explain()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class EntryTemplate:
-    """What becomes of each item: the operation once compiled, and texts over the item.
-
-    `discovery` is the name of the `discover` entry, which may take its items `from` another one's
-    finder. `select` lets items through, with what their enrichment gave. `operation` is what all of
-    them share; its inputs hold where there is no `input_schema`. Where it may not be `served`, for
-    it changes something, its items are listed all the same (`alwaysListed`).
-    """
-
-    discovery: str
-    finder: Finder
-    operation: OperationPlan
-    select: Condition | None
-    name: Template
-    label: Template | None
-    description: Template | None
-    input_schema: ValueTemplate | None
-    output_schema: ValueTemplate | None
-    hints: ValueTemplate | None
-    method: str = ""
-    path: Template | None = None
-    served: bool = True
-
-    def scope(self, entry: Entry) -> JsonObject:
-        """Return what its templates see of an item."""
-        return {**entry.outputs, self.finder.plan.as_: entry.item}
-
-    def wanted(self, entry: Entry) -> bool:
-        """Tell whether `select` lets an item through.
-
-        Raises: ShapingError.
-        """
-        return self.select is None or self.select.test(self.scope(entry))
-
-    def named(self, entry: Entry) -> str:
-        """Return the name that the file gives an item, safe or not.
-
-        Raises: ShapingError.
-        """
-        return self.name.render_text(self.scope(entry))
-
-    def build(self, entry: Entry, name: str) -> DiscoveredOperation:
-        """Return the operation of an item.
-
-        Raises: ShapingError; RunError[invalid-input-schema] where its schema is none.
-        """
-        scope = self.scope(entry)
-        inputs, variables, beside = self._inputs(scope)
-        operation = replace(
-            self.operation,
-            name=name,
-            label=_text(self.label, scope, self.operation.label)[:MAX_LABEL],
-            description=_text(self.description, scope, self.operation.description)[
-                :MAX_DESCRIPTION
-            ],
-            inputs=inputs,
-            output_schema=self._output_schema(scope),
-            hints=self._hints(scope),
-            plan=BoundPlan(
-                plan=self.operation.plan,
-                given=scope,
-                spread=self.input_schema is None,
-                variables=variables,
-                beside=beside,
-            ),
-        )
-        path = None
-        if self.path is not None:
-            from naftiko.plan.discovery.routes import render_path
-
-            path = render_path(self.path, {**scope, NAME: name})
-        return DiscoveredOperation(
-            key=entry.key,
-            item=entry.item,
-            operation=operation,
-            method=self.method,
-            path=path,
-            discovery=self.discovery,
-        )
-
-    def _inputs(self, scope: JsonObject) -> tuple[InputTable, tuple[str, ...], frozenset[str]]:
-        """Return the inputs, the variables of the path, and those that are no arguments."""
-        if self.input_schema is None:
-            return self.operation.inputs, (), frozenset()
-        schema = _schema(self.input_schema, scope, INPUT_SCHEMA)
-        if self.path is None:
-            table = InputTable(inputs=tuple(_listed(schema)), verbatim=schema)
-            table.prepare()
-            return table, (), frozenset()
-        from naftiko.plan.discovery.routes import route_inputs
-
-        in_path = [item for item in self.operation.inputs.inputs if "path" in item.sources]
-        names = tuple(item.name for item in in_path)
-        declared = schema.get("properties")
-        beside = frozenset(names) - (declared.keys() if isinstance(declared, dict) else set())
-        return route_inputs(schema, self.method, in_path), names, beside
-
-    def _output_schema(self, scope: JsonObject) -> JsonSchema | None:
-        if self.output_schema is None:
-            return self.operation.output_schema
-        return _schema(self.output_schema, scope, "outputSchema")
-
-    def _hints(self, scope: JsonObject) -> Hints:
-        if self.hints is None:
-            return self.operation.hints
-        found = self.hints.render(scope)
-        given = found if isinstance(found, dict) else {}
-        return Hints(
-            read_only=_flag(given, "readOnly"),
-            destructive=_flag(given, "destructive"),
-            idempotent=_flag(given, "idempotent"),
-            open_world=_flag(given, "openWorld"),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class DiscoveredOperation:
-    """What one item of the `discover` entry `discovery` became.
-
-    `method` and `path` are those of a route; the path is percent-encoded but for its `{variables}`.
-    """
-
-    key: str
-    item: JsonValue
-    operation: OperationPlan
-    method: str = ""
-    path: str | None = None
-    discovery: str = ""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -269,14 +88,25 @@ class Discovered:
         found = (place.built for place in self._places if place.template is template)
         return next(found, ()) if template.served else ()
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Have this called, on the event loop, whenever `operations` is another one."""
-        self._listeners.append(listener)
+    def follow(self, owner: Owner, changed: Callable[[Owner], None]) -> None:
+        """Have this called, on the event loop, whenever `operations` is another one.
 
-    def forget(self, listener: Callable[[], None]) -> None:
-        """Call this no more."""
-        if listener in self._listeners:
-            self._listeners.remove(listener)
+        That goes on for as long as the owner lives, which is not held: a program may build an app
+        or a server for each of its own requests.
+        """
+        living = weakref.ref(owner)
+
+        def listener() -> None:
+            alive = living()
+            if alive is not None:
+                changed(alive)
+
+        def forget() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        self._listeners.append(listener)
+        weakref.finalize(owner, forget).atexit = False
 
     def listed(self, name: str) -> list[JsonValue]:
         """Return `[{name, key, item}]` of one `discover` entry. It is shared: not to be changed.
@@ -301,7 +131,7 @@ class Discovered:
         taken = set(self._taken)
         cache: dict[tuple[int, str, str], tuple[Entry, DiscoveredOperation]] = {}
         claimed: dict[tuple[str, str], str] = {}
-        count = 0
+        count, since = 0, time.perf_counter()
         for number, place in enumerate(self._places):
             problems: list[str] = []
             wanted = await self._wanted(place, problems)
@@ -317,8 +147,9 @@ class Discovered:
             for entry, _ in wanted:
                 name = names[entry.key]
                 count += 1
-                if count % AT_A_TIME == 0:
+                if count % AT_A_TIME == 0 or time.perf_counter() - since > TURN_S:
                     await asyncio.sleep(0)
+                    since = time.perf_counter()
                     if current != self._rebuilds:
                         return
                 made = self._made(number, place.template, entry, name, problems)
@@ -414,77 +245,3 @@ def _shown(item: DiscoveredOperation) -> JsonObject:
     if item.path is not None:
         shown |= {"method": item.method, "path": item.path}
     return shown
-
-
-def _text(template: Template | None, scope: JsonObject, default: str) -> str:
-    if template is None:
-        return default
-    # Half of a surrogate pair cannot be sent, and would take the list of all tools with it.
-    return template.render_text(scope).encode("utf-8", "replace").decode("utf-8")
-
-
-def _flag(values: JsonObject, name: str) -> bool | None:
-    value = values.get(name)
-    return value if isinstance(value, bool) else None
-
-
-def _listed(schema: JsonObject) -> Iterator[Input]:
-    """Yield the inputs that a schema names, so that texts can be read by their types."""
-    properties, required = schema.get("properties"), schema.get("required")
-    for name, inner in properties.items() if isinstance(properties, dict) else ():
-        if isinstance(inner, dict):
-            needed = isinstance(required, list) and name in required
-            yield Input(name=name, schema=inner, required=needed)
-
-
-def _schema(template: ValueTemplate, scope: JsonObject, member: str) -> JsonObject:
-    """Render a JSON Schema.
-
-    Raises: RunError[invalid-schema] where it is no object, too large, or no JSON Schema.
-    """
-    found = template.render(scope)
-    if not isinstance(found, dict):
-        shown = "nothing" if found is MISSING else "no object"
-        raise RunError(code="invalid-schema", message=f"its `{member}` is {shown}")
-    import orjson
-
-    try:
-        if len(orjson.dumps(found)) > MAX_SCHEMA_BYTES:
-            raise RunError(
-                code="invalid-schema",
-                message=f"its `{member}` has more than {MAX_SCHEMA_BYTES // 1024} KiB",
-            )
-        if member == INPUT_SCHEMA and not _may_be_object(found.get("type", "object")):
-            raise RunError(
-                code="invalid-schema", message=f"its `{member}` does not describe an object"
-            )
-        if sum(_patterns(found)) > MAX_PATTERNS:
-            raise RunError(
-                code="invalid-schema",
-                message=f"its `{member}` has more than {MAX_PATTERNS} patterns",
-            )
-        refuse_explosion(found)
-        compile_validator(found)
-    except (ValueError, TypeError) as error:
-        reason = str(error).partition("\n")[0][:200]
-        raise RunError(
-            code="invalid-schema", message=f"its `{member}` is no valid JSON Schema: {reason}"
-        ) from error
-    return found
-
-
-def _may_be_object(kind: JsonValue) -> bool:
-    return kind == "object" or (isinstance(kind, list) and "object" in kind)
-
-
-def _patterns(node: JsonValue) -> Iterator[int]:
-    """Yield how many patterns each part of a schema has."""
-    if isinstance(node, list):
-        for item in node:
-            yield from _patterns(item)
-    if isinstance(node, dict):
-        yield isinstance(node.get("pattern"), str)
-        named = node.get("patternProperties")
-        yield len(named) if isinstance(named, dict) else 0
-        for item in node.values():
-            yield from _patterns(item)

@@ -154,7 +154,11 @@ class Finder:
             async with limit:
                 await self._ask(key)
 
-        await asyncio.gather(*map(one, self._items.keys()))
+        try:
+            await asyncio.gather(*map(one, self._items.keys()))
+        except asyncio.CancelledError:
+            self._items.restart()  # those that were not asked for are due still
+            raise
         await self._publish(self._loop)
         self._was_settled = True
 

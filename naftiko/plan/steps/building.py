@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from naftiko.document.nodes import Node, Scalar
-from naftiko.errors import Problem, Problems, RunError, did_you_mean
-from naftiko.expressions.durations import parse_duration_s
+from naftiko.errors import Problem, Problems, did_you_mean
 from naftiko.model.build_parameters import build_with
 from naftiko.model.build_steps import nested_steps
 from naftiko.model.exposes import ExposedOperation
@@ -19,18 +18,16 @@ from naftiko.model.steps import Step
 from naftiko.plan.aftermath import Aftermath
 from naftiko.plan.clients import Clients, LeftOut, leave_out
 from naftiko.plan.ports import Parameter
+from naftiko.plan.settled import Member, SettledMembers
 from naftiko.plan.steps.execution import ERRORS, Action, OnError, StepNode
 from naftiko.plan.steps.scope import StepValues, Visible
-from naftiko.plan.templates import PlanTemplates, unbound
+from naftiko.plan.templates import PlanTemplates
 from naftiko.plan.values import ValueTemplate
-from naftiko.values import MISSING, JsonValue
 
 if TYPE_CHECKING:
     from naftiko.plan.scripts import ScriptCompiler
 
 MAX_DEPTH = 20
-MAX_DIGITS = 10
-_DURATION = "a duration such as `500ms`, `10s` or `2m`"
 
 With: TypeAlias = "tuple[tuple[str, ValueTemplate], ...]"
 Kind: TypeAlias = "Callable[[Place, StepCompiler], tuple[Action, With]]"
@@ -50,23 +47,6 @@ class Place:
     def shown(self) -> str:
         """Name the step in a problem."""
         return f"the `{self.step.type_}` step `{self.label}`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """A member of a step that is settled at load. `is_bound` where a variable gives its value."""
-
-    name: str
-    node: Node
-    value: JsonValue
-    is_bound: bool = False
-
-    def refusal(self, code: str, expected: str, at: Place) -> LeftOut:
-        """Return the problem of a value that does not fit. A variable's is a secret: not shown."""
-        shown = f" (`{self.node.text}`)" if self.is_bound and isinstance(self.node, Scalar) else ""
-        message = f"`{self.name}`{shown} of {at.shown} is to be {expected}"
-        hint = "correct the value of the variable, or its default" if self.is_bound else ""
-        return leave_out(code, message, self.node.location, hint)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -251,91 +231,29 @@ class StepCompiler:
 
         Raises: LeftOut.
         """
-        setting = self._setting(at, name)
-        if setting is None:
-            return default
-        value = setting.value
-        if setting.is_bound and isinstance(value, str) and value.isascii() and value.isdigit():
-            value = int(value) if len(value) < MAX_DIGITS else None
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= maximum:
-            return value
-        raise setting.refusal("invalid-bound", f"a whole number from 1 to {maximum:,}", at)
+        return self._settled.count(_member(at, name), default, maximum)
 
     def number(self, at: Place, name: str, default: float, least: float, most: float) -> float:
         """Return a number within its bounds.
 
         Raises: LeftOut.
         """
-        setting = self._setting(at, name)
-        if setting is None:
-            return default
-        value = setting.value
-        if setting.is_bound and isinstance(value, str):
-            value = _number(value)
-        if (
-            isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and least <= value <= most
-        ):
-            return float(value)
-        raise setting.refusal("invalid-bound", f"a number from {least:g} to {most:g}", at)
+        return self._settled.number(_member(at, name), default, least, most)
 
     def duration_s(self, at: Place, name: str) -> float | None:
         """Return a duration in seconds, None where it is not given.
 
         Raises: LeftOut.
         """
-        setting = self._setting(at, name)
-        if setting is None:
-            return None
-        try:
-            return parse_duration_s(setting.value)
-        except ValueError as error:
-            if setting.is_bound:
-                raise setting.refusal("invalid-duration", _DURATION, at) from None
-            message = f"`{name}`: {error}"
-            raise leave_out("invalid-duration", message, setting.node.location) from None
+        return self._settled.duration_s(_member(at, name))
 
-    def _setting(self, at: Place, name: str) -> Setting | None:
-        """Return a member that is settled at load; None where it is not given, or empty.
-
-        Raises: LeftOut where it reads what only a run knows.
-        """
-        node = at.step.fields.node_of(name)
-        if node is None:
-            return None
-        value = node.value if isinstance(node, Scalar) else None
-        if not isinstance(node, Scalar) or not isinstance(value, str) or "{{" not in value:
-            return Setting(name=name, node=node, value=value)
-        template = self.templates.scalar(node)
-        for read, reference in unbound(template.references, self.templates):
-            raise leave_out(
-                "setting-of-a-run",
-                f"`{name}` of {at.shown} reads `{read}`, which only a run knows; it is settled "
-                "when the file is loaded",
-                reference.location,
-                "read variables of `binds` there, and nothing else",
-            )
-        self.templates.warn_settled(template.references)
-        try:
-            rendered = template.render({})
-        except RunError as error:
-            message = f"`{name}` of {at.shown} has no value: {self.templates.masker(error.message)}"
-            raise leave_out("invalid-member", message, node.location) from None
-        if rendered is MISSING or rendered is None:
-            return None
-        if isinstance(rendered, str):
-            rendered = rendered.strip()
-            if not rendered:
-                return None  # of an optional variable, which has no value
-        return Setting(name=name, node=node, value=rendered, is_bound=True)
+    @property
+    def _settled(self) -> SettledMembers:
+        return SettledMembers(self.templates)
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def _member(at: Place, name: str) -> Member:
+    return Member(name=name, of=at.shown, node=at.step.fields.node_of(name))
 
 
 def every_step(steps: Sequence[Step], depth: int = 1) -> Iterator[Step]:

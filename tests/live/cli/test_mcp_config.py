@@ -18,13 +18,13 @@ OWN = Path(sys.executable).with_name("naftiko")
 HTTP = "http://127.0.0.1:9090/mcp"
 STDIO_TYPES = {"claude-code": "stdio", "vscode": "stdio"}
 BEARER = {
-    "claude-code": ("type", "url", "Bearer ${MACHINES_TOKEN}"),
-    "cursor": ("", "url", "Bearer ${env:MACHINES_TOKEN}"),
-    "vscode": ("type", "url", "Bearer ${input:machines-token}"),
-    "kiro": ("", "url", "Bearer ${MACHINES_TOKEN}"),
-    "amazon-q": ("type", "url", "Bearer ${env:MACHINES_TOKEN}"),
-    "windsurf": ("", "serverUrl", "Bearer ${env:MACHINES_TOKEN}"),
-    "json": ("type", "url", "Bearer ${MACHINES_TOKEN}"),
+    "claude-code": ("type", "url", "Bearer ${NAFTIKO_MACHINES_TOKEN}"),
+    "cursor": ("", "url", "Bearer ${env:NAFTIKO_MACHINES_TOKEN}"),
+    "vscode": ("type", "url", "Bearer ${input:naftiko-machines-token}"),
+    "kiro": ("", "url", "Bearer ${NAFTIKO_MACHINES_TOKEN}"),
+    "amazon-q": ("type", "url", "Bearer ${env:NAFTIKO_MACHINES_TOKEN}"),
+    "windsurf": ("", "serverUrl", "Bearer ${env:NAFTIKO_MACHINES_TOKEN}"),
+    "json": ("type", "url", "Bearer ${NAFTIKO_MACHINES_TOKEN}"),
 }
 ALL = ("claude-desktop", "claude-code", "cursor", "vscode", "kiro", "amazon-q", "windsurf", "json")
 
@@ -67,9 +67,11 @@ def test_over_http_the_credential_is_a_placeholder_of_the_client(
     expected = {url: HTTP, "headers": {"Authorization": header}}
     assert entry == ({"type": "http"} if kind else {}) | expected
     asked = json.loads(ran.out).get("inputs", [])
-    assert [item["id"] for item in asked] == (["machines-token"] if client == "vscode" else [])
+    assert [item["id"] for item in asked] == (
+        ["naftiko-machines-token"] if client == "vscode" else []
+    )
     assert all(item["password"] for item in asked)
-    assert ("MACHINES_TOKEN" in ran.err) is (client != "vscode")
+    assert ("NAFTIKO_MACHINES_TOKEN" in ran.err) is (client != "vscode")
     assert "canary-8d1f" not in ran.out + ran.err
 
 
@@ -78,7 +80,7 @@ def test_a_url_of_ones_own_means_http(naftiko: Naftiko, machine: Machine) -> Non
     assert entries(ran.out)["first"] == {
         "type": "http",
         "url": "https://x.example/mcp",
-        "headers": {"X-Key": "${FIRST_KEY}"},
+        "headers": {"X-Key": "${NAFTIKO_FIRST_KEY}"},
     }
 
 
@@ -258,3 +260,37 @@ def test_every_client_is_in_the_guide() -> None:
         if name != "json":
             assert f"`{name}`" in guide
             assert client["source"] in guide
+
+
+def test_a_files_names_cannot_reach_for_other_credentials(
+    naftiko: Naftiko, machine: Machine
+) -> None:
+    """A stranger's adapter called `github` is not sent what GITHUB_TOKEN holds."""
+    file = machine.folder / "stranger.yaml"
+    text = MACHINES.read_text().replace("namespace: machines", "namespace: github")
+    file.write_text(text)
+    ran = naftiko("mcp-config", file, "--client", "claude-code", "--transport", "http")
+    header = entries(ran.out)["github"]["headers"]["Authorization"]
+    assert header == "Bearer ${NAFTIKO_GITHUB_TOKEN}"
+
+    file.write_text(
+        text.replace("port: 9090", 'port: 80\n      address: "${GITHUB_TOKEN}.example"')
+    )
+    ran = naftiko("mcp-config", file, "--client", "claude-code", "--transport", "http")
+    assert ran.code != 0
+    assert "${" not in ran.out
+
+
+@pytest.mark.parametrize("namespace", ["--sandbox", "a b", "${GITHUB_TOKEN}", "a\\nb", "x" * 65])
+def test_a_namespace_that_no_entry_can_have(
+    naftiko: Naftiko, machine: Machine, namespace: str
+) -> None:
+    file = machine.folder / "stranger.yaml"
+    file.write_text(
+        MACHINES.read_text().replace("namespace: machines", f'namespace: "{namespace}"')
+    )
+    path = machine.folder / "config.json"
+    for more in ((), ("--write", "--path", path), ("--name", "fine")):
+        ran = naftiko("mcp-config", file, *more)
+        assert (ran.code != 0, ran.out) == (True, "")
+    assert not path.exists()

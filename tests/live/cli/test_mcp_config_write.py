@@ -150,6 +150,7 @@ def test_an_entry_that_differs_is_replaced_and_said(
     path = machine.home / "config.json"
     entry = {
         "command": "old",
+        "args": ["run", str(MACHINES), "--stdio", "machines", "--strict"],
         "disabled": True,
         "env": {"API_TOKEN": "canary-old", "MACHINE_PREFIX": "was-", "GONE": "x"},
         "autoApprove": ["greet"],
@@ -169,6 +170,42 @@ def test_an_entry_that_differs_is_replaced_and_said(
     assert "GONE" not in after["env"]
 
 
+@pytest.mark.parametrize(
+    "old",
+    [
+        {"command": "npx", "args": ["-y", "machines"]},
+        {"command": "naftiko", "args": ["run", "other.yaml", "--stdio", "machines"]},
+        {"url": "https://machines.example/mcp"},
+        {"command": "naftiko", "args": {"run": "x"}},
+    ],
+    ids=["program", "file", "url", "no list"],
+)
+def test_another_server_of_that_name_passes_on_no_approvals(
+    naftiko: Naftiko, machine: Machine, old: dict[str, object]
+) -> None:
+    path = machine.home / "config.json"
+    given = {**old, "autoApprove": ["*"], "disabled": True}
+    path.write_text(json.dumps({"mcpServers": {"machines": given}}))
+    said = written(naftiko, path)
+    after = json.loads(path.read_text())["mcpServers"]["machines"]
+    assert "autoApprove" not in after
+    assert after["disabled"] is True
+    assert "autoApprove: removed" in said
+
+
+def test_another_host_of_that_name_passes_on_no_approvals(
+    naftiko: Naftiko, machine: Machine
+) -> None:
+    path = machine.home / "config.json"
+    for url, stays in (("http://127.0.0.1:9090/old", True), ("http://127.0.0.1:9091/mcp", False)):
+        entry = {"type": "http", "url": url, "autoApprove": ["*"]}
+        path.write_text(json.dumps({"mcpServers": {"machines": entry}}))
+        naftiko("mcp-config", MACHINES, "--path", path, "--write", "--transport", "http")
+        after = json.loads(path.read_text())["mcpServers"]["machines"]
+        assert after["url"] == "http://127.0.0.1:9090/mcp"
+        assert ("autoApprove" in after) is stays
+
+
 def test_the_inputs_of_vs_code_are_added_once(naftiko: Naftiko, machine: Machine) -> None:
     path = machine.folder / ".vscode/mcp.json"
     path.parent.mkdir()
@@ -179,7 +216,7 @@ def test_the_inputs_of_vs_code_are_added_once(naftiko: Naftiko, machine: Machine
     naftiko("mcp-config", MACHINES, *options)
     document = json.loads(path.read_text())
     asked = [item["id"] for item in document["inputs"]]
-    assert asked == ["other", "machines-token", "again-token"]
+    assert asked == ["other", "naftiko-machines-token", "naftiko-again-token"]
     assert list(document["servers"]) == ["machines", "again"]
 
 
@@ -305,3 +342,14 @@ def test_a_file_that_was_changed_meanwhile_is_left_alone(tmp_path: Path) -> None
 )
 def test_environments_that_do_not_stay(prefix: str, passing: bool) -> None:
     assert _is_passing(Path(prefix)) is passing
+
+
+def test_a_projects_link_makes_no_file_elsewhere(naftiko: Naftiko, machine: Machine) -> None:
+    elsewhere = machine.home / "autostart.json"
+    (machine.folder / ".mcp.json").symlink_to(elsewhere)
+    ran = naftiko(
+        "mcp-config", MACHINES, "--client", "claude-code", "--write", "--scope", "project"
+    )
+    assert ran.code != 0
+    assert "is not there" in ran.err
+    assert not elsewhere.exists()

@@ -96,7 +96,7 @@ def test_the_arguments_of_a_discovered_tool_are_checked(cli: Cli, api: ScriptedA
 
 
 def test_a_tool_that_nothing_became_is_unknown(cli: Cli, api: ScriptedApi) -> None:
-    ran = cli("call", EXAMPLE, "run_8")
+    ran = cli("call", EXAMPLE, "unheard-of")
     assert ran.code == 3
     assert "discovery.yaml --discover` lists them" in ran.err
 
@@ -104,4 +104,38 @@ def test_a_tool_that_nothing_became_is_unknown(cli: Cli, api: ScriptedApi) -> No
 def test_a_tool_of_the_file_needs_no_discovery(cli: Cli, api: ScriptedApi) -> None:
     ran = cli("call", EXAMPLE, "list-reports")
     assert ran.code == 0
+    assert api.requests == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ("run-7", "did you mean `run_7`?"),
+        ("list-report", "did you mean `list-reports`?"),
+        ("reports-mcp.run-7", "did you mean `reports-mcp.run_7`?"),
+    ],
+)
+def test_a_name_that_is_nearly_one_has_a_hint(
+    cli: Cli, api: ScriptedApi, wrong: str, hint: str
+) -> None:
+    api.play(answers(*GOOD))
+    ran = cli("call", EXAMPLE, wrong, "--json", "{}")
+    assert ran.code == 3
+    assert hint in ran.err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ("run_7", "what is discovered is explained by its entry: `reports`"),
+        ("list-report", "did you mean `list-reports`?"),
+        ("report-rotes", "did you mean `report-routes`?"),
+    ],
+)
+def test_what_explain_does_not_know_has_a_hint(
+    cli: Cli, api: ScriptedApi, wrong: str, hint: str
+) -> None:
+    ran = cli("explain", EXAMPLE, wrong)
+    assert ran.code == 3
+    assert hint in ran.err
     assert api.requests == []

@@ -386,3 +386,40 @@ def test_a_server_without_such_tools_knows_no_tasks() -> None:
         cwd=Path(__file__).parents[3],
     )
     assert shown.stdout == "False\n"
+
+
+def test_arguments_count_for_as_long_as_their_task_runs() -> None:
+    """A caller need not wait for tasks: their arguments must not fill the memory."""
+
+    async def scenario() -> None:
+        table = _table(held=1_000)
+        endless = Endless()
+        first = table.open(None, None, 600)
+        table.start(first, endless)
+        await endless.started.wait()
+
+        with pytest.raises(MCPError) as caught:
+            table.open(None, None, 600)
+        assert caught.value.error.data == {"code": "too-many-tasks", "retryable": True}
+        assert len(table) == 1
+
+        table.cancel(first, "enough")
+        second = table.open(None, None, 600)
+        table.start(second, _done)
+        while not second.has_ended:
+            await second.changed()
+        assert table.open(None, None, 900).status == "working"
+        await table.stop()
+
+    asyncio.run(scenario())
+
+
+def test_what_ended_makes_room_for_arguments() -> None:
+    async def scenario() -> None:
+        table = _table(held=1_000)
+        ended = await _ended(table)
+        assert table.open(None, None, 990).status == "working"
+        assert _gone(table, ended)
+        await table.stop()
+
+    asyncio.run(scenario())

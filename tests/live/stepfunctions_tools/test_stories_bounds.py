@@ -307,11 +307,20 @@ def test_parameters_are_an_object(relay: Relay, server: str, wrong: Any) -> None
     tell(server, "legacy", story)
 
 
+@pytest.mark.usefixtures("server")
 def test_what_aws_refuses_is_said(aws: Aws, relay: Relay, settings: dict[str, str]) -> None:
     async def story(client: Any, _: Heard) -> None:
         relay.fail("StartExecution", "AccessDeniedException")
-        text = await refused(client, "pass", parameters={})
-        assert "AccessDeniedException" in text
+        denied = await client.call_tool("pass", {"parameters": {}})
+        error = denied.structured_content["error"]
+        assert denied.is_error
+        assert (error["awsCode"], error["step"]) == (
+            "AccessDeniedException",
+            "runs.else.if-2.then.started",
+        )
+        relay.fail("StartExecution", "AccessDeniedException")
+        keyed = await refused(client, "pass", parameters={}, idempotencyKey="denied")
+        assert "AccessDeniedException" in keyed
         relay.fail("StartSyncExecution", "AccessDeniedException")
         assert "AccessDeniedException" in await refused(client, "express", parameters={})
         # Who may start executions but not look at them still learns which one was started.

@@ -22,6 +22,7 @@ from tests.live.stepfunctions_tools.stage import (
     Heard,
     Worker,
     ends,
+    listed,
     names,
     refused,
     states,
@@ -29,6 +30,7 @@ from tests.live.stepfunctions_tools.stage import (
     url,
     use,
 )
+from tests.live.waiting import until
 
 SCHEMA_TAG = "input-schema"
 TRANSFER: Json = {
@@ -202,6 +204,61 @@ def test_what_no_machine_has_gives_no_tool(aws: Aws, qualifier: str) -> None:
         (finder,) = served.capability.plan.discoveries
         said = " ".join(str(item) for item in finder.status()["problems"])
         assert ("neither alias:NAME nor version:latest" in said) == (":" not in qualifier)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        (
+            "STATE_MACHINE_PREFIX",
+            "said-nowhere-",
+            "begins with STATE_MACHINE_PREFIX, `said-nowhere-`",
+        ),
+        ("AWS_REGION", "ap-south-2", "there are no state machines in ap-south-2"),
+        ("TOOL_STYLE", "Native", "TOOL_STYLE is `Native`"),
+        ("EXECUTION_PROGRESS", "state", "EXECUTION_PROGRESS is `state`"),
+        ("ON_CANCEL", "STOP", "ON_CANCEL is `STOP`"),
+        ("EXECUTION_TOOLS", "some", "EXECUTION_TOOLS is `some`"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_reported(
+    aws: Aws, setting: str, value: str, said: str
+) -> None:
+    aws.machine(f"said-{setting.lower()}-flow")
+    with aws.serving(f"said-{setting.lower()}-", {setting: value}) as served:
+        (finder,) = served.capability.plan.discoveries
+        assert said in " ".join(until(lambda: finder.notes or None))
+
+
+def test_settings_as_they_are_meant_say_nothing(aws: Aws) -> None:
+    aws.machine("meant-flow")
+    settings = {"TOOL_STYLE": "native", "EXECUTION_PROGRESS": "states", "ON_CANCEL": "stop"}
+
+    async def story(client: Any, _: Heard) -> None:
+        await listed(client, "flow")
+
+    with aws.serving("meant-", settings, EXECUTION_TOOLS="read") as served:
+        tell(url(served), "legacy", story)
+        (finder,) = served.capability.plan.discoveries
+        assert finder.notes == ()
+
+
+def test_what_is_left_out_of_executions_and_histories_is_said(aws: Aws) -> None:
+    aws.machine("much-flow")
+
+    async def story(client: Any, _: Heard) -> None:
+        (arn, *_) = [(await use(client, "flow", parameters={}))["executionArn"] for _ in range(2)]
+        some = await use(client, "list-executions", tool="flow", maxResults=1)
+        assert len(some["executions"]) == 1
+        assert some["more"] is True
+        assert "more" not in await use(client, "list-executions", tool="flow", maxResults=2)
+        events = await use(client, "get-execution-history", executionArn=arn, maxResults=2)
+        assert len(events["events"]) == 2
+        assert events["more"] is True
+        assert "more" not in await use(client, "get-execution-history", executionArn=arn)
+
+    with aws.serving("much-") as served:
+        tell(url(served), "legacy", story)
 
 
 READING = {"get-execution", "list-executions", "get-execution-history"}

@@ -12,7 +12,7 @@ import pytest
 
 from naftiko.cli import main as main_module
 from naftiko.cli.console import Console, clean
-from naftiko.cli.inspect import to_lines
+from naftiko.cli.plan_tables import to_lines
 from naftiko.engine import LoadOptions, check_capability
 from naftiko.errors import ExitCode
 from naftiko.resources import find_capability

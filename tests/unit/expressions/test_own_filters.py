@@ -87,3 +87,19 @@ def test_a_condition_looks_into_what_map_gives() -> None:
         ("name is endswith('-2')", False),
     ]:
         assert compile_condition(text, at, lambda _: None).test(scope) is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\u2764\ufe0fb", "a\u2764\ufe0fb"),
+        ("\u845b\U000e0100", "\u845b\U000e0100"),
+        ("x\ufe0f\U000e0148\U000e0149", "x\ufe0f\ufffd\ufffd"),
+        ("a\U000e0068\U000e0069", "a\ufffd\ufffd"),
+        ("a\u2062\u2063b", "a\ufffd\ufffdb"),
+    ],
+    ids=["emoji", "ideograph", "a message in selectors", "tags", "invisible operators"],
+)
+def test_what_is_bounded_carries_no_unseen_text(text: str, shown: str) -> None:
+    """Agents read what people do not see."""
+    assert compile_template("{{ v | bounded(100) }}", at).render({"v": text}) == shown

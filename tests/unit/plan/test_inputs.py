@@ -144,3 +144,42 @@ def test_a_text_that_is_no_fitting_json_is_named_as_it_came(text: str) -> None:
 def test_a_number_as_text_is_no_number() -> None:
     with pytest.raises(InputError):
         TABLE.check({"name": "a", "count": "5"}, reads_texts=True)
+
+
+UNIQUE = InputTable(inputs=(Input(name="ids", schema={"type": "array", "uniqueItems": True}),))
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        range(2**63, 2**63 + 20_000),
+        range(-(2**63), -(2**63) + 20_000),
+        range(10**24, 10**24 + 20_000),
+        range(10**307, 10**307 + 1_000),
+        range(10**400, 10**400 + 1_000),
+    ],
+    ids=["64 bits", "negative", "25 digits", "308 digits", "no float"],
+)
+def test_many_long_integers_are_not_compared_with_each_other(ids: range) -> None:
+    """The validator's hash of integers is that of their float: it would compare each with each."""
+    with pytest.raises(InputError) as caught:
+        UNIQUE.check({"ids": list(ids)})
+
+    assert "too many long integers" in caught.value.fields[0].message
+    few = list(ids[:40])
+    assert UNIQUE.check({"ids": few}) == {"ids": few}
+    with pytest.raises(InputError):
+        UNIQUE.check({"ids": [*few, few[-1]]})
+
+
+def test_long_integers_that_are_far_from_each_other_are_compared() -> None:
+    ids = list(range(2**60, 2**60 + 2**22 * 20_000, 2**22))
+
+    assert UNIQUE.check({"ids": ids}) == {"ids": ids}
+
+
+def test_long_integers_that_nothing_compares_may_be_many() -> None:
+    table = InputTable(inputs=(Input(name="ids", schema={"type": "array"}),))
+    ids = list(range(10**30, 10**30 + 5_000))
+
+    assert table.check({"ids": ids}) == {"ids": ids}

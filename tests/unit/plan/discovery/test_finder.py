@@ -530,6 +530,29 @@ def test_once_and_now() -> None:
     play(story)
 
 
+def test_a_look_that_is_given_up_leaves_nothing_unasked() -> None:
+    async def story(api: Api) -> None:
+        api.items = things("a", "b", "c")
+        watched = Watched(api, parallel=1)
+        assert await watched.finder.first()
+        api.hold.clear()
+        looking = asyncio.create_task(watched.finder.refresh())
+        await watched.until(lambda: api.busy == 1)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        api.details = {name: {"now": name} for name in "abc"}
+        api.hold.set()
+        await watched.until(
+            lambda: (
+                [entry.outputs["details"] for entry in watched.last.values()]
+                == [{"now": "a"}, {"now": "b"}, {"now": "c"}]
+            )
+        )
+        await watched.finder.stop()
+
+    play(story)
+
+
 def test_thousands_of_items_leave_others_their_turns() -> None:
     async def story(api: Api) -> None:
         api.items = things(*map(str, range(5_000)))

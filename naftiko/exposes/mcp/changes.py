@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from typing import Any, Literal
 
 from mcp.server.subscriptions import (
@@ -41,6 +41,8 @@ MAX_WATCHED = 1_000
 MAX_SUBSCRIPTIONS = 1_000
 """URIs that one client may subscribe to."""
 LOOK_TIMEOUT_S = 60.0
+TELL_TIMEOUT_S = 10.0
+"""How long a client may take to be told of a change."""
 MAX_LOOKS = 8
 """Looks at the same time: what callers subscribe to must not become a flood of calls."""
 
@@ -108,20 +110,20 @@ class Changes:
     async def resource_updated(self, uri: str) -> None:
         """Tell everybody who subscribed to a resource that it has changed."""
         await self._bus.publish(ResourceUpdated(uri=uri))
-        for connection, uris in list(self._clients.items()):
-            if uri in uris:
-                await connection.send_resource_updated(uri)
+        clients = list(self._clients.items())
+        wanting = [connection for connection, uris in clients if uri in uris]
+        await _tell_all(connection.send_resource_updated(uri) for connection in wanting)
 
     async def list_changed(self, kind: Kind) -> None:
         """Tell every client that a list is another one now."""
         await self._bus.publish(_EVENTS[kind]())
-        for connection in list(self._clients):
-            if kind == "tools":
-                await connection.send_tool_list_changed()
-            elif kind == "prompts":
-                await connection.send_prompt_list_changed()
-            else:
-                await connection.send_resource_list_changed()
+        connections = list(self._clients)
+        if kind == "tools":
+            await _tell_all(item.send_tool_list_changed() for item in connections)
+        elif kind == "prompts":
+            await _tell_all(item.send_prompt_list_changed() for item in connections)
+        else:
+            await _tell_all(item.send_resource_list_changed() for item in connections)
 
     def close(self) -> None:
         """End every stream and stop looking."""
@@ -182,3 +184,13 @@ class Changes:
 
     def _is_wanted(self, uri: str) -> bool:
         return self._listened[uri] > 0 or any(uri in uris for uris in self._clients.values())
+
+
+async def _tell_all(messages: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Send to all clients at once; one that does not read keeps nobody else from hearing it."""
+
+    async def tell(message: Coroutine[Any, Any, None]) -> None:
+        async with asyncio.timeout(TELL_TIMEOUT_S):
+            await message
+
+    await asyncio.gather(*map(tell, messages), return_exceptions=True)

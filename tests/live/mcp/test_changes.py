@@ -48,6 +48,33 @@ capability:
 """
 
 
+class _Client:
+    """A connection whose client reads what it is sent, or does not."""
+
+    def __init__(self, *, reads: bool) -> None:
+        self.heard = asyncio.Event()
+        self._reads = reads
+
+    async def send_tool_list_changed(self) -> None:
+        if not self._reads:
+            await asyncio.Event().wait()
+        self.heard.set()
+
+
+def test_a_client_that_does_not_read_keeps_nobody_else_from_hearing() -> None:
+    async def story() -> None:
+        changes = build_server(demo_plan(), info=INFO, masker=masker()).changes
+        deaf, keen = _Client(reads=False), _Client(reads=True)
+        changes._clients.update({deaf: set(), keen: set()})
+        telling = asyncio.create_task(changes.list_changed("tools"))
+        await asyncio.wait_for(keen.heard.wait(), 20)
+        assert not telling.done()
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
 def test_clients_hear_of_a_list_that_is_published_anew(mode: str) -> None:
     async def story() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from naftiko.capability import operations_of
+from naftiko.cli.addresses import base_url
 from naftiko.cli.console import Console
 from naftiko.plan.capability import (
     AdapterPlan,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from naftiko.sandbox import Sandbox
 
 MAX_DISABLED_SHOWN = 3
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - shown, not bound
 
 
 class Announcement:
@@ -54,7 +54,7 @@ class Announcement:
 
     def started(self, host: Host) -> None:
         """Print to stderr."""
-        urls = {name: _url(*address) for name, address in host.addresses.items()}
+        urls = {name: base_url(*address) for name, address in host.addresses.items()}
         if self._console.journal is not None:
             self._log(self._console.journal, urls)
             return
@@ -98,11 +98,6 @@ class Announcement:
         for number, (title, command) in enumerate(found, start=1):
             yield f"  {number}. {title}"
             yield f"     {command}"
-
-
-def _url(host: str, port: int) -> str:
-    shown = _ANYWHERE.get(host) or (f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}"
 
 
 def _served(plan: CapabilityPlan, urls: dict[str, str]) -> Iterator[str]:

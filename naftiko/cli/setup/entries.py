@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from naftiko.cli.addresses import base_url
 from naftiko.cli.setup.clients import HTTP, STDIO, Client
 from naftiko.errors import StartError
 from naftiko.resources import data_folder
@@ -31,7 +32,6 @@ _KINDS = {
 }
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 """A client puts values for `${NAME}` wherever it stands, so that a file's address may hold none."""
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 - shown, not bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +134,7 @@ def url_of(adapter: McpAdapterPlan) -> str:
             f"the address of `{adapter.namespace}` is no name of a host",
             hint="give the URL with --url",
         )
-    shown = _ANYWHERE.get(host) or (f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{adapter.port}/mcp"
+    return f"{base_url(host, adapter.port)}/mcp"
 
 
 def checked_url(text: str) -> str:

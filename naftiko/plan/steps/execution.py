@@ -225,6 +225,23 @@ class CallsNothing:
         return Effect.READ
 
 
+class CallsItsSteps:
+    """What loops share: they call what their steps call."""
+
+    __slots__ = ()
+    steps: tuple[StepNode, ...]
+
+    @property
+    def calls(self) -> Sequence[str]:
+        """Return those of its steps."""
+        return all_calls(self.steps)
+
+    @property
+    def effect(self) -> Effect:
+        """Return the worst of its steps."""
+        return worst_of(self.steps)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepNode:
     """One step, compiled. `name` is "" for one without a name, whose output nobody can read."""

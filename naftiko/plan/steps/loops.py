@@ -8,17 +8,16 @@ from typing import ClassVar
 
 from naftiko.errors import RunError
 from naftiko.expressions.text import type_name
-from naftiko.plan.ports import Effect, Result
+from naftiko.plan.ports import Result
 from naftiko.plan.steps.execution import (
     At,
+    CallsItsSteps,
     Execution,
     Frame,
     StepNode,
-    all_calls,
     error_object,
     explain_steps,
     run_steps,
-    worst_of,
 )
 from naftiko.plan.steps.together import run_together
 from naftiko.plan.steps.weight import weigh
@@ -27,7 +26,7 @@ from naftiko.values import MISSING, JsonObject, JsonValue, Missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForEachAction:
+class ForEachAction(CallsItsSteps):
     """Runs steps for each item of a list; its output is the list of what each gave.
 
     That is `collect`, else the output of the last step; null where an item gave nothing. `tolerant`
@@ -44,16 +43,6 @@ class ForEachAction:
     collect: ValueTemplate | None
     tolerant: bool
     silent: ClassVar[bool] = False
-
-    @property
-    def calls(self) -> Sequence[str]:
-        """Return those of its steps."""
-        return all_calls(self.steps)
-
-    @property
-    def effect(self) -> Effect:
-        """Return the worst of its steps."""
-        return worst_of(self.steps)
 
     async def run(self, execution: Execution, at: At) -> JsonValue | Missing:
         """Run the steps once an item.

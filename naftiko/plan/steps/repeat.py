@@ -12,18 +12,17 @@ from typing import ClassVar
 
 from naftiko.errors import DeadlineError, RunError
 from naftiko.expressions.conditions import Condition
-from naftiko.plan.ports import Effect, Result
+from naftiko.plan.ports import Result
 from naftiko.plan.run import Run
 from naftiko.plan.steps.execution import (
     At,
+    CallsItsSteps,
     Execution,
     Frame,
     StepNode,
-    all_calls,
     error_object,
     explain_steps,
     run_steps,
-    worst_of,
 )
 from naftiko.values import MISSING, JsonObject, JsonValue, Missing
 
@@ -93,7 +92,7 @@ class _Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RepeatAction:
+class RepeatAction(CallsItsSteps):
     """Repeats steps while a condition holds (looked at before them), or until it does (after them).
 
     Its output is that of the last step in the last round. With `quiet` a loop that is out of time
@@ -114,16 +113,6 @@ class RepeatAction:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     spread: Callable[[], float] = random.random
     silent: ClassVar[bool] = False
-
-    @property
-    def calls(self) -> Sequence[str]:
-        """Return those of its steps."""
-        return all_calls(self.steps)
-
-    @property
-    def effect(self) -> Effect:
-        """Return the worst of its steps."""
-        return worst_of(self.steps)
 
     async def run(self, execution: Execution, at: At) -> JsonValue | Missing:
         """Run the steps again and again.

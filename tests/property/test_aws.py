@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naftiko.consumes.aws import catalog
+from naftiko.awsapi import catalog
 from naftiko.consumes.aws.decoding import Decoder, timestamp_text
 from naftiko.consumes.aws.encoding import Encoder, parse_moment
 from naftiko.consumes.aws.rules import JsonMembers, json_members

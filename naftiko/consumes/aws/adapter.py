@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from naftiko.consumes.aws import catalog
+from naftiko.awsapi import catalog
 from naftiko.consumes.aws.adjustments import read_adjustments, read_timeout_s, rendered
 from naftiko.consumes.aws.service import AwsService, unsupported_reason
 from naftiko.consumes.aws.settings import AwsSettings

@@ -131,7 +131,7 @@ class EndpointContext:
 def _provider(service: str) -> EndpointProvider:
     from botocore.endpoint_provider import EndpointProvider
 
-    from naftiko.consumes.aws.catalog import loader
+    from naftiko.awsapi.catalog import loader
 
     rules = loader().load_service_model(service, "endpoint-rule-set-1")
     return EndpointProvider(rules, loader().load_data("partitions"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from naftiko.consumes.aws import catalog
+from naftiko.awsapi import catalog
 from naftiko.consumes.aws.credentials import CredentialSource
 from naftiko.consumes.aws.endpoints import EndpointResolver
 from naftiko.consumes.aws.faults import Called

@@ -158,6 +158,6 @@ class AwsEnvironment:
 
 def _service_id(service: str) -> str:
     """Return the service id with underscores, as botocore derives it: "stepfunctions" -> "SFN"."""
-    from naftiko.consumes.aws.catalog import service_model
+    from naftiko.awsapi.catalog import service_model
 
     return str(service_model(service).service_id.hyphenize()).replace("-", "_").upper()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from naftiko.consumes.aws.catalog import (
+from naftiko.awsapi.catalog import (
     find_operation,
     operation_names,
     region_for_host,

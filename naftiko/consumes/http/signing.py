@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from naftiko.consumes.aws.catalog import (
+from naftiko.awsapi.catalog import (
     find_service,
     region_for_host,
     service_for_host,

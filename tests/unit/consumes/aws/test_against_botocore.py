@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
-from naftiko.consumes.aws import catalog
+from naftiko.awsapi import catalog
 from naftiko.consumes.aws.decoding import plain_json
 from naftiko.consumes.aws.endpoints import EndpointResolver
 from naftiko.consumes.aws.faults import Called

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from naftiko.consumes.aws import catalog, rules
+from naftiko.awsapi import catalog
+from naftiko.consumes.aws import rules
 
 FOLDER = Path(rules.__file__).parent
 RULE_FILES = ("effects", "idempotent", "json_strings", "outcomes", "timeouts")
@@ -34,7 +35,7 @@ def found_names() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
 
 
 def test_the_names_file_is_what_botocore_has() -> None:
-    names = data("names")
+    names = orjson.loads(Path(catalog.__file__).with_name("names.json").read_bytes())
     prefixes, targets = found_names()
     for prefix, service in names["endpointPrefixes"].items():
         assert service in prefixes[prefix], prefix

@@ -40,6 +40,8 @@ from naftiko.values import JsonValue, Missing
 MAX_EXPRESSION_LENGTH = 4_000
 MAX_STATEMENTS_LENGTH = 65_536
 MAX_EXCERPT = 60
+MAX_DEPTH = 100
+"""Nodes of a template in one another."""
 
 Escape: TypeAlias = Callable[[str], str]
 Render: TypeAlias = "Callable[[Scope, Escape | None], str]"
@@ -147,7 +149,9 @@ def _region(region: str, opening: str, names: Names) -> str:
 
 def _parse(source: str, code: str, at: Anchor) -> nodes.Template:
     try:
-        return environment().parse(source)
+        tree = environment().parse(source)
+        if _is_too_deep(tree):
+            raise RecursionError
     except TemplateSyntaxError as error:
         _fail_syntax(error, code, at)
     except ValueError:
@@ -155,6 +159,21 @@ def _parse(source: str, code: str, at: Anchor) -> nodes.Template:
         _fail("the expression holds a number that is too long", at, len(code))
     except RecursionError:
         _fail("the expression is nested too deep", at, len(code))
+    return tree
+
+
+def _is_too_deep(tree: nodes.Node) -> bool:
+    """Tell whether nodes stand deeper than MAX_DEPTH in one another.
+
+    Compiling takes far longer than it should for deep trees, and what stops it, CPython's recursion
+    limit, is not ours alone: libraries raise it.
+    """
+    level: list[nodes.Node] = [tree]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in node.iter_child_nodes()]
+        if not level:
+            return False
+    return True
 
 
 def _finish(

@@ -32,7 +32,7 @@ setup: $(VENV)/.dev ## make .venv with everything that development needs
 
 .PHONY: test
 test: $(VENV)/.dev ## run all tests
-	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: live
 live: $(VENV)/.dev ## run the tests that serve real HTTP, one by one
@@ -58,6 +58,10 @@ golden: $(VENV)/.dev ## rewrite expected texts; review the diff
 .PHONY: docs
 docs: $(VENV)/.dev ## rewrite the generated reference pages
 	$(BIN)/python docs/generate.py
+
+.PHONY: catalog
+catalog: $(VENV)/.dev ## compile and sign the workflow catalog (KEY=file; without it your own key)
+	$(BIN)/python docs/workflow_catalog.py $(if $(KEY),--key $(KEY))
 
 .PHONY: bench
 bench: ## compare with hand-written equivalents (minutes)
@@ -87,11 +91,14 @@ clean: ## remove what was built, the environment too
 		.import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Servers behave alike on both; what differs between Pythons shows here.
+NEWEST ?= tests/unit tests/property tests/live/mcp tests/live/rest
+
 .PHONY: test-newest
-test-newest: ## run all tests on the newest Python there is
+test-newest: ## run what may differ on the newest Python there is (NEWEST=tests for all)
 	@newest="$$(.ci/find-python newest)"; \
 	if [[ -z "$$newest" ]]; then echo "no Python newer than 3.11 is here: skipped"; exit 0; fi; \
-	$(MAKE) test PYTHON="$$newest" VENV=.venv-newest
+	$(MAKE) test PYTHON="$$newest" VENV=.venv-newest PYTEST_ARGS="$(NEWEST)"
 
 # An environment holds what its stamp says: installed again only when the inputs change.
 $(VENV)/bin/python:

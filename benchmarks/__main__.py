@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks import report
-from benchmarks.groups import direct, in_flight, jsonpath, mcp_tools, rest, start, tools
+from benchmarks.groups import direct, in_flight, jsonpath, mcp_tools, rest, start, tools, workflow
 from benchmarks.measure import MIN_ROUNDS, Row, Settings
 from benchmarks.processes import prepare
 
@@ -19,6 +19,7 @@ GROUPS: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "in-flight": in_flight.rows,
     "direct": direct.rows,
     "tools": tools.rows,
+    "workflow": workflow.rows,
 }
 QUICK_ROUNDS = 3
 

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.measure import Row
@@ -31,12 +31,20 @@ def as_json(rows: Sequence[Row]) -> str:
 
 def machine() -> str:
     """Say what it was measured on."""
-    parts = ", ".join(f"{name} {version(name)}" for name in _PARTS)
+    parts = ", ".join(f"{name} {found}" for name in _PARTS if (found := _version(name)))
     cores = os.cpu_count()
     return (
         f"{_processor()}, {cores} cores, {platform.system()}, "
         f"Python {platform.python_version()}; {parts}"
     )
+
+
+def _version(name: str) -> str:
+    """Return the version of a package, "" of one that this group did not need."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def _processor() -> str:

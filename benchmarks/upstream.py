@@ -21,6 +21,7 @@ from typing import ClassVar, cast
 import uvloop
 
 from benchmarks.samples import (
+    ACCOUNT,
     FINISHED,
     MACHINES,
     NO_TASK,
@@ -33,6 +34,11 @@ from benchmarks.samples import (
 )
 from benchmarks.serving import announce
 
+_IDENTITY = (
+    '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">'
+    f"<GetCallerIdentityResult><Arn>arn:aws:iam::{ACCOUNT}:root</Arn><UserId>{ACCOUNT}</UserId>"
+    f"<Account>{ACCOUNT}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+).encode()
 _HEAD = (
     "HTTP/1.1 {status}\r\n"
     "x-amzn-RequestId: 00000000-0000-4000-8000-000000000000\r\n"
@@ -42,7 +48,10 @@ _HEAD = (
 
 
 def _answer(value: object, status: str = "200 OK") -> bytes:
-    body = json.dumps(value, separators=(",", ":")).encode()
+    return _framed(json.dumps(value, separators=(",", ":")).encode(), status)
+
+
+def _framed(body: bytes, status: str = "200 OK") -> bytes:
     return _HEAD.format(status=status, length=len(body)).encode() + body
 
 
@@ -137,6 +146,9 @@ class Upstream(asyncio.Protocol):
             return
         if head.startswith(b"get /asked/"):
             self._write(_answer(Upstream.asked[head[11 : head.index(b" ", 11)]]))
+            return
+        if body.startswith(b"Action=GetCallerIdentity"):
+            self._write(_framed(_IDENTITY))
             return
         operation = _header(head, b"x-amz-target").rpartition(b".")[2]
         Upstream.asked[operation] += 1

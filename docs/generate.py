@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from naftiko.cli.main import COMMANDS, build_parser
+from naftiko.cli.workflow import LaterParser
+from naftiko.workflow.diagnostics import CODES, STAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 SCHEMA = ROOT / "schemas" / "capability.schema.json"
+WORKFLOW_SCHEMA = ROOT / "schemas" / "workflow.schema.json"
 NOTE = "<!-- Written by docs/generate.py (make docs). Do not edit. -->"
 
 EXIT_CODES = """\
@@ -27,16 +30,26 @@ EXIT_CODES = """\
 | 0 | fine; a server that SIGTERM stopped |
 | 1 | the file has errors (with `--strict`: warnings); `call`: the call failed |
 | 2 | wrong usage; `call`: wrong arguments |
-| 3 | cannot start: a port is taken, a variable has no value, a file is missing |
+| 3 | cannot start: a port is taken, a variable has no value; `naftiko workflow`: a gate refuses |
 | 70 | a bug in naftiko |
 | 130 | interrupted with Ctrl-C |
 
 Data goes to stdout, the rest to stderr. `NO_COLOR` turns colours off."""
 
 
+DIAGNOSTICS = """\
+What `naftiko workflow check` finds, by the stage of the compiler that finds it. An error ends the
+compilation after its stage; a message may be milder than its code."""
+
+
 def main() -> int:
     """Write or check the pages."""
-    pages = {"cli.md": cli_page(), "capability-file.md": schema_page()}
+    pages = {
+        "cli.md": cli_page(),
+        "capability-file.md": schema_page("Capability file", SCHEMA),
+        "workflow-file.md": schema_page("Workflow file", WORKFLOW_SCHEMA),
+        "workflow-diagnostics.md": diagnostics_page(),
+    }
     if "--check" not in sys.argv[1:]:
         FOLDER.mkdir(exist_ok=True)
         for name, text in pages.items():
@@ -60,19 +73,33 @@ def cli_page() -> str:
 
 
 def _command(name: str) -> str:
-    parser = _parser_of(name)
-    actions = [
-        action
-        for action in parser._actions  # argparse has no public list of them
-        if not isinstance(action, argparse._HelpAction)
-    ]
+    return "\n\n".join(_sections(f"naftiko {name}", COMMANDS[name], _parser_of(name), "##"))
+
+
+def _sections(
+    command: str, text: str, parser: argparse.ArgumentParser, heading: str
+) -> Iterator[str]:
+    """Yield the section of a command, then those of its subcommands."""
+    subcommands: list[tuple[str, str, argparse.ArgumentParser]] = []
+    actions = []
+    for action in parser._actions:  # argparse has no public list of them
+        if isinstance(action, argparse._SubParsersAction):
+            texts = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            subcommands += [(name, texts[name], sub) for name, sub in action.choices.items()]
+        elif not isinstance(action, argparse._HelpAction):
+            actions.append(action)
     rows = [f"| {_spelling(action)} | {_cell(_help(action))} |" for action in actions]
-    usage = " ".join(_usage(action) for action in sorted(actions, key=_is_option))
-    sentence = f"{COMMANDS[name][0].upper()}{COMMANDS[name][1:]}."
-    table = ["| argument | means |", "|---|---|", *rows]
-    return "\n\n".join(
-        [f"## naftiko {name}", sentence, f"```\nnaftiko {name} {usage}\n```", "\n".join(table)]
-    )
+    usages = [_usage(action) for action in sorted(actions, key=_is_option)]
+    usage = " ".join([command, *usages, *(["COMMAND"] if subcommands else [])])
+    yield f"{heading} {command}"
+    yield f"{text[0].upper()}{text[1:]}."
+    yield f"```\n{usage}\n```"
+    if rows:
+        yield "\n".join(["| argument | means |", "|---|---|", *rows])
+    for name, words, sub in subcommands:
+        if isinstance(sub, LaterParser):
+            sub.declare()
+        yield from _sections(f"{command} {name}", words, sub, heading + "#")
 
 
 def _parser_of(name: str) -> argparse.ArgumentParser:
@@ -117,10 +144,25 @@ def _help(action: argparse.Action) -> str:
     return text
 
 
-def schema_page() -> str:
-    """Return the page of the capability file: a table for each object of the schema."""
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    parts = ["# Capability file", NOTE, schema["description"], _members(schema)]
+def diagnostics_page() -> str:
+    """Return the page of what the compiler of workflows says, by stage."""
+    parts = ["# Diagnostics of workflows", NOTE, DIAGNOSTICS]
+    for stage, name in STAGES.items():
+        rows = [
+            f"| {code.code} | {code.severity.label} | {_cell(code.title)} "
+            f"| {_cell(code.explanation)} |"
+            for code in CODES.values()
+            if code.stage == stage
+        ]
+        head = ["| code | severity | title | means |", "|---|---|---|---|"]
+        parts += [f"## {stage}. {name[0].upper()}{name[1:]}", "\n".join([*head, *rows])]
+    return "\n\n".join(parts) + "\n"
+
+
+def schema_page(title: str, path: Path) -> str:
+    """Return the page of a schema: a table for each of its objects."""
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    parts = [f"# {title}", NOTE, schema["description"], _members(schema)]
     for name, definition in schema["$defs"].items():
         parts += _definition(name, definition)
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -21,7 +21,7 @@ from naftiko.plan.capability import (
     SkillAdapterPlan,
 )
 from naftiko.plan.inputs import Input, InputTable
-from naftiko.plan.ports import ClientOperation, Result
+from naftiko.plan.ports import ClientOperation, Result, Starts
 from naftiko.plan.run import Run
 from naftiko.resolve.refresh import Refresher
 from naftiko.values import MISSING, JsonValue
@@ -296,13 +296,17 @@ class Capability:
     def start(self) -> None:
         """Start what a capability does by itself, on the running loop.
 
-        That is `refresh` of its binds, and looking for what adapters `discover`.
+        That is `refresh` of its binds, looking for what adapters `discover`, and what consumed
+        entries do without being called, such as going on with workflows.
 
         `async with` does it, and so does serving. `close` ends it.
         """
         self._refresher.start()
         for finder in self._plan.discoveries:
             finder.start()
+        for client in self._plan.clients.values():
+            if isinstance(client, Starts):
+                client.start()
 
     @property
     def discovers(self) -> bool:

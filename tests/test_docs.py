@@ -89,3 +89,139 @@ def test_every_example_is_named_by_a_guide_and_a_test() -> None:
     for example in sorted((ROOT / "docs/examples").glob("*.yaml")):
         assert f"examples/{example.name}" in guides, example.name
         assert example.name in tests, example.name
+
+
+WORKFLOW = re.compile(r"^name: \w+\n(?:.*\n)*?steps:$", re.MULTILINE)
+COMMAND = re.compile(r"^(?:\$ )?(?:\w+=\S+ )*(naftiko workflow .*)$", re.MULTILINE)
+
+
+def workflow_sources() -> list[tuple[str, str]]:
+    """Return ("guides/x.md:12", text) for each whole workflow in the docs."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for match in BLOCK.finditer(text):
+            block = textwrap.dedent(match[2])
+            if WORKFLOW.match(block):
+                line = text.count("\n", 0, match.start()) + 2
+                found.append((f"{page.relative_to(ROOT)}:{line}", block))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("place", "source"), workflow_sources(), ids=lambda value: value.partition("\n")[0]
+)
+def test_workflows_in_the_docs_compile(place: str, source: str) -> None:
+    from naftiko.workflow.compiler import compile_source, load_data
+
+    compiled = compile_source(source, place, load_data())
+    assert compiled.plan is not None, [one.message for one in compiled.problems]
+
+
+def test_tests_of_workflows_in_the_docs_have_no_findings() -> None:
+    from naftiko.errors import Problems
+    from naftiko.workflow.testing import parse_tests
+
+    text = (ROOT / "docs/guides/workflows.md").read_text("utf-8")
+    found = [block[2] for block in BLOCK.finditer(text) if block[2].startswith("- name:")]
+    assert len(found) == 1
+    problems = Problems()
+    assert parse_tests(found[0].encode(), "tests.yaml", problems)
+    assert [one.message for one in problems.sorted()] == []
+
+
+def workflow_commands() -> list[str]:
+    """Return what the docs type, without comments; `ID`s and `TOKEN`s stand in it."""
+    found = []
+    for page in PAGES:
+        if page.parent.name == "reference":
+            continue  # how commands are written
+        for block in FENCED.findall(page.read_text(encoding="utf-8")):
+            for line in COMMAND.findall(block.replace("\\\n", " ")):
+                found += [part.strip() for part in line.partition("#")[0].split("&&")]
+    return sorted({part.partition("<")[0].strip() for part in found})
+
+
+@pytest.mark.parametrize("command", workflow_commands())
+def test_workflow_commands_in_the_docs_are_taken(command: str) -> None:
+    import shlex
+
+    from naftiko.cli.main import build_parser
+
+    _, *words = shlex.split(command)
+    assert build_parser("workflow").parse_args(words) is not None
+
+
+def test_the_language_guide_names_every_field() -> None:
+    from naftiko.workflow.expressions.functions import FUNCTIONS
+    from naftiko.workflow.source import schema_parts as parts
+    from naftiko.workflow.source import schema_steps as steps
+
+    text = (ROOT / "docs/guides/workflow-language.md").read_text("utf-8")
+    named = set(re.findall(r"`([a-z_]+)[`:(]", text)) | set(re.findall(r"[{,] ?([a-z_]+):", text))
+    fields = {
+        *parts.METADATA_FIELDS,
+        *parts.PARAMETER_FIELDS,
+        *parts.HANDLER_FIELDS,
+        *parts.EMBEDDING_FIELDS,
+        *steps.COMMON_FIELDS,
+        *steps.COMMAND_FIELDS,
+        *steps.WORKFLOW_FIELDS,
+        *steps.RETRY_FIELDS,
+        *steps.PAGING_FIELDS,
+        *(name for names in steps.PRIMITIVE_FIELDS.values() for name in names),
+    }
+    assert fields - named == set()
+    assert {name for name in FUNCTIONS if f"`{name}(" not in text} == set()
+
+
+def test_the_workflow_guide_names_every_setting() -> None:
+    import json
+
+    schema = json.loads((ROOT / "schemas/capability.schema.json").read_text("utf-8"))["$defs"]
+    text = (ROOT / "docs/guides/workflows.md").read_text("utf-8")
+    names = {
+        name
+        for definition in ("ConsumesWorkflows", "WorkflowState", "WorkflowPolicy")
+        for name in schema[definition]["properties"]
+    }
+    assert {name for name in names if f"{name}`" not in text} - {
+        *("namespace", "type", "description", "state", "policy"),
+    } == set()
+
+
+def test_the_way_of_the_readme(tmp_path: Path) -> None:
+    """The first block of the section on workflows, command by command, as a new user types it."""
+    import os
+    import shlex
+    import subprocess
+    import sys
+
+    section = (ROOT / "README.md").read_text("utf-8").partition("## Workflows\n")[2]
+    block = section.partition("```shell\n")[2].partition("```")[0]
+    typed = [
+        part.strip() for line in block.splitlines() for part in line.partition("#")[0].split("&&")
+    ]
+    assert len(typed) == 9
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
+        "HOME": str(tmp_path),
+    }
+    said = ""
+    for command in typed:
+        program, *words = shlex.split(command)
+        assert program == "naftiko"
+        done = subprocess.run(
+            [sys.executable, "-m", "naftiko", *words],
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        said += done.stdout + done.stderr
+    assert "3 of 3 tests passed" in said
+    assert "my_flow@1.0 succeeded" in said
+    assert '"QueryLanguage": "JSONata"' in said

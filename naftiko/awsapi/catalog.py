@@ -74,6 +74,19 @@ def paginators(service: str) -> Mapping[str, Mapping[str, object]]:
     return found
 
 
+@lru_cache(maxsize=64)
+def waiters(service: str) -> Mapping[str, Mapping[str, object]]:
+    """Return botocore's waiters of a service, by name."""
+    from botocore.exceptions import DataNotFoundError
+
+    try:
+        data = _load(service, "waiters-2")
+    except DataNotFoundError:
+        return {}
+    found: Mapping[str, Mapping[str, object]] = data["waiters"]
+    return found
+
+
 def _load(service: str, kind: str) -> dict[str, Any]:
     """Return botocore's data of a service with its extras, as `Loader.load_service_model` does.
 

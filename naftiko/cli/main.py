@@ -31,6 +31,7 @@ COMMANDS = {
     "call": "call one operation and print its JSON answer",
     "mcp-config": "print what an MCP client needs to use a file, or write it into its settings",
     "export": "write an agent skill for a file: instructions, and a script that sets it up",
+    "workflow": "write, check, test, compile, sign, run and export workflows",
     "sandbox": "start an AWS of your own on this machine, without an account",
 }
 """Each is `naftiko/cli/<name>.py`, `_` for `-`, with `add_arguments` and `run`."""

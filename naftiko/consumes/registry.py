@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from naftiko.errors import NaftikoError
-from naftiko.model.consumes import Consumes, ConsumesAws, ConsumesHttp
+from naftiko.model.consumes import Consumes, ConsumesAws, ConsumesHttp, ConsumesWorkflows
 from naftiko.plan.clients import ClientCompiler
 from naftiko.plan.ports import ClientAdapter, ClientContext
 
@@ -29,6 +29,14 @@ def _aws(entry: Consumes, context: ClientContext) -> ClientAdapter:
     return _follow(compile_aws, entry, context)
 
 
+def _workflows(entry: Consumes, context: ClientContext) -> ClientAdapter:
+    from naftiko.consumes.workflows import compile_workflows
+
+    if not isinstance(entry, ConsumesWorkflows):
+        raise NaftikoError(f"{type(entry).__name__} is no entry of workflows")
+    return compile_workflows(entry, context)  # what runs cannot follow refreshed variables
+
+
 def _follow(
     compile_: Callable[[EntryT, ClientContext], ClientAdapter],
     entry: EntryT,
@@ -42,5 +50,9 @@ def _follow(
     return LiveAdapter(lambda context: compile_(entry, context), context)
 
 
-CLIENT_ADAPTERS: dict[type, ClientCompiler] = {ConsumesHttp: _http, ConsumesAws: _aws}
+CLIENT_ADAPTERS: dict[type, ClientCompiler] = {
+    ConsumesHttp: _http,
+    ConsumesAws: _aws,
+    ConsumesWorkflows: _workflows,
+}
 """Each compiles an entry into an adapter; its code is imported when a file uses it."""

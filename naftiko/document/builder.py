@@ -39,10 +39,16 @@ _LEADING_BLANKS = re.compile(r"^[ \t]+", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much a document may hold; `max_nodes` counts what aliases expand to."""
+    """How much a document may hold; `max_nodes` counts what aliases expand to.
+
+    `strict`: neither anchors, aliases, tags nor `<<`, and every name is text. A file that is a list
+    reads as a mapping with the list under `list_name`, if one is given.
+    """
 
     max_depth: int = MAX_DEPTH
     max_nodes: int = MAX_NODES
+    strict: bool = False
+    list_name: str = ""
 
 
 def build_root(text: str, path: str, limits: Limits, *, pure: bool = False) -> Mapping:
@@ -91,7 +97,7 @@ class _Builder:
         self._anchors: dict[str, _Anchored | None] = {}
         self._nodes = 0
         self._root: Node | None = None
-        self._leaves = LeafReader(text, path, self._report)
+        self._leaves = LeafReader(text, path, self._report, strict=limits.strict)
 
     def build(self, *, pure: bool) -> Mapping:
         try:
@@ -135,6 +141,9 @@ class _Builder:
         root = self._root
         if isinstance(root, Mapping):
             return root
+        if isinstance(root, Sequence) and self._limits.list_name:
+            name = self._limits.list_name
+            return Mapping(((Scalar(name, name, root.location), root),), root.location)
         if root is None or (isinstance(root, Scalar) and root.text == "" and not root.quoted):
             self._fail(self._problem("empty-document", "the file is empty", Location(self._path)))
         return self._refuse_root(root)
@@ -201,14 +210,27 @@ class _Builder:
         flow = bool(event.flow_style)
         self._refuse_as_key(place, is_mapping=is_mapping, flow=flow)
         self._count(1, place)
-        own_tag = STANDARD_TAG + ("map" if is_mapping else "seq")
-        if event.tag is not None and event.tag not in {"!", own_tag}:
+        own_tags = {"!", STANDARD_TAG + ("map" if is_mapping else "seq")}
+        if event.tag is not None and (self._limits.strict or event.tag not in own_tags):
             self._leaves.refuse_tag(event)
+        self._refuse_anchor(event)
         if len(self._open) >= self._limits.max_depth:
             self._too_deep(place)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         self._open.append(_Frame(place, event.anchor, is_mapping, flow))
+
+    def _refuse_anchor(self, event: Event) -> None:
+        if not self._limits.strict or event.anchor is None:
+            return
+        name = f"&{event.anchor}"
+        mark = event.start_mark
+        start = self._text.find(name, mark.index)
+        before = BREAK.split(self._text[mark.index : start])
+        column = len(before[-1]) + (mark.column + 1 if len(before) == 1 else 1)
+        place = Location(self._path, mark.line + len(before), column, column + len(name))
+        message = f"the anchor `{shorten(name)}` is not allowed: every value is written out"
+        self._report(self._problem("anchor", message, place, "remove it, and repeat the value"))
 
     def _refuse_as_key(self, place: Location, *, is_mapping: bool, flow: bool) -> None:
         frame = self._open[-1] if self._open else None
@@ -268,7 +290,15 @@ class _Builder:
             self._report(_duplicate(node, first))
         frame.key = node
         if name == "<<" and not node.quoted:
-            frame.merge = node
+            self._merge(frame, node)
+
+    def _merge(self, frame: _Frame, key: Scalar) -> None:
+        if not self._limits.strict:
+            frame.merge = key
+            return
+        message = "`<<` is not allowed: every field is written out"
+        hint = "repeat the fields that it would bring"
+        self._report(self._problem("merge-key", message, key.location, hint))
 
     # Aliases and scalars
 
@@ -276,6 +306,12 @@ class _Builder:
         mark, name = event.start_mark, event.anchor
         end = mark.column + 2 + len(name)
         place = Location(self._path, mark.line + 1, mark.column + 1, end)
+        if self._limits.strict:
+            message = f"the alias `*{shorten(name)}` is not allowed: every value is written out"
+            hint = f"a text that begins with `*` needs quotes: '*{shorten(name)}'"
+            self._report(self._problem("alias", message, place, hint))
+            self._add(Scalar(None, "", place), 1, 0)
+            return
         if name not in self._anchors:
             message = f"the alias `*{shorten(name)}` names no anchor that stands above it"
             hint = did_you_mean(name, islice(self._anchors, MAX_NAMES_COMPARED))
@@ -294,6 +330,7 @@ class _Builder:
         is_key = frame is not None and frame.is_mapping and frame.key is None
         node = self._leaves.key(event) if is_key else self._leaves.value(event)
         self._count(1, node.location)
+        self._refuse_anchor(event)
         if event.anchor is not None:
             self._anchors[event.anchor] = _Anchored(node, 1, 0)
         self._add(node, 1, 0)

@@ -9,10 +9,12 @@ from typing import Any, TypeAlias
 from naftiko.document.nodes import Scalar
 from naftiko.document.scalars import (
     BREAK,
+    UNSEEN,
     Offsets,
     ScalarValueError,
     block_offsets,
     flow_offsets,
+    is_ambiguous,
     plain_value,
     shorten,
     tagged_value,
@@ -35,20 +37,28 @@ class LeafReader:
     """Reads the scalars of one text; tells `report` what is wrong with them.
 
     `quote` is the last quoted scalar over several lines, as (first line, last line) from 0.
+    `strict`: no tags at all, names are texts, and only what everyone reads alike is no text.
     """
 
-    def __init__(self, text: str, path: str, report: Callable[[Problem], None]) -> None:
+    def __init__(
+        self, text: str, path: str, report: Callable[[Problem], None], *, strict: bool = False
+    ) -> None:
         """Keep the text that the events are about."""
         self._text = text
         self._path = path
         self._report = report
+        self._strict = strict
         self.quote: tuple[int, int] | None = None
 
     def key(self, event: _Event) -> Scalar:
         """Return the node of a name: its value is its text, so `on` and `200` are names."""
         location, offsets = self._extent(event)
-        if event.tag is not None and event.tag not in {"!", STANDARD_TAG + "str"}:
+        own_tags = {"!", STANDARD_TAG + "str"}
+        if event.tag is not None and (self._strict or event.tag not in own_tags):
             self.refuse_tag(event)
+        if self._strict:
+            self._check_name(event, location)
+            self._check_characters(event.value, location)
         return Scalar(event.value, event.value, location, event.style in {'"', "'"}, offsets)
 
     def value(self, event: _Event) -> Scalar:
@@ -59,6 +69,8 @@ class LeafReader:
             value = self._tagged(event, location)
         elif not event.style:
             value = self._plain(event.value, location)
+        if self._strict:
+            self._check_characters(event.value, location)
         return Scalar(value, event.value, location, event.style in {'"', "'"}, offsets)
 
     def refuse_tag(self, event: _Event) -> None:
@@ -78,7 +90,23 @@ class LeafReader:
     def _problem(self, code: str, message: str, location: Location, hint: str) -> None:
         self._report(Problem(code=code, message=message, location=location, hint=hint))
 
+    def _check_name(self, event: _Event, location: Location) -> None:
+        text: str = event.value
+        if event.style or not text or self._plain(text, location) == text:
+            return
+        message = f"the name `{shorten(text)}` is no text"
+        self._problem("bad-key", message, location, f'quote it: "{shorten(text)}"')
+
+    def _check_characters(self, text: str, location: Location) -> None:
+        found = UNSEEN.search(text)
+        if found is None:
+            return
+        message = f"an escape brings the character U+{ord(found.group()):04X}, which nobody sees"
+        self._problem("control-character", message, location, "remove it")
+
     def _plain(self, text: str, location: Location) -> _Value:
+        if self._strict and is_ambiguous(text):
+            return text
         try:
             return plain_value(text)
         except ScalarValueError as error:
@@ -87,6 +115,9 @@ class LeafReader:
 
     def _tagged(self, event: _Event, location: Location) -> _Value:
         text: str = event.value
+        if self._strict:
+            self.refuse_tag(event)
+            return text
         tag = event.tag.removeprefix(STANDARD_TAG)
         if tag == "!":
             return text

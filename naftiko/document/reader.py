@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from naftiko.document.builder import MAX_DEPTH, MAX_NODES, Limits, build_root
 from naftiko.document.nodes import Document
-from naftiko.document.scalars import BREAK
+from naftiko.document.scalars import BREAK, UNSEEN
 from naftiko.errors import DocumentError, Problem, nearest
 from naftiko.source import Location
 
@@ -54,8 +54,15 @@ def parse_document(
     max_depth: int = MAX_DEPTH,
     max_nodes: int = MAX_NODES,
     pure: bool = False,
+    strict: bool = False,
+    list_name: str = "",
 ) -> Document:
     """Read a document from its text; `path` is what problems call it.
+
+    With `list_name`, a file may be a list: it stands under this name then.
+
+    `strict` refuses what makes a file mean something else than it seems to: anchors, aliases, tags,
+    `<<`, names that are no text, characters that nobody sees.
 
     `pure` takes PyYAML's Python parser even where libyaml's is there (same result, 20x slower).
 
@@ -66,8 +73,8 @@ def parse_document(
         _refuse_size(path, max_bytes)
     decoded = _decode(text, path) if isinstance(text, bytes) else text
     decoded = decoded.removeprefix("\ufeff")
-    _refuse_control_characters(decoded, path)
-    limits = Limits(max_depth=max_depth, max_nodes=max_nodes)
+    _refuse_control_characters(decoded, path, strict=strict)
+    limits = Limits(max_depth=max_depth, max_nodes=max_nodes, strict=strict, list_name=list_name)
     root = build_root(_with_whole_characters(decoded), path, limits, pure=pure)
     return Document(path, root, decoded)
 
@@ -149,8 +156,8 @@ def _place(before: str, path: str) -> Location:
     return Location(path, len(breaks) + 1, len(before) - start + 1)
 
 
-def _refuse_control_characters(text: str, path: str) -> None:
-    found = _UNREADABLE.search(text)
+def _refuse_control_characters(text: str, path: str, *, strict: bool) -> None:
+    found = _UNREADABLE.search(text) or (UNSEEN.search(text) if strict else None)
     if found is None:
         return
     place = _place(text[: found.start()], path)
@@ -158,6 +165,6 @@ def _refuse_control_characters(text: str, path: str) -> None:
         code="control-character",
         message=f"the character U+{ord(found.group()):04X} cannot stand in a YAML file",
         location=Location(path, place.line, place.column, place.column + 1),
-        hint="remove it, or write it as an escape in double quotes",
+        hint="remove it" if strict else "remove it, or write it as an escape in double quotes",
     )
     raise DocumentError([problem])

@@ -17,6 +17,12 @@ Offsets = tuple[tuple[int, int, int], ...]
 BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 """A line break as YAML 1.1 parsers, libyaml and PyYAML, count them."""
 
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""Characters that a reader of the file does not see, or that change how the others are shown."""
+
 _NAMED: dict[str, str | bool | None] = {
     "": None,
     "~": None,
@@ -30,6 +36,7 @@ _NAMED: dict[str, str | bool | None] = {
     "False": False,
     "FALSE": False,
 }
+_AMBIGUOUS = frozenset({"True", "TRUE", "False", "FALSE"})
 _NUMBER_START = frozenset("+-.0123456789")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _BASED = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
@@ -79,6 +86,14 @@ def plain_value(text: str) -> str | int | float | bool | None:
         message = f"`{text}` is not a JSON number"
         raise ScalarValueError(message, f'write a number, or quote it: "{text}"')
     return text
+
+
+def is_ambiguous(text: str) -> bool:
+    """Tell whether an unquoted scalar is no text to some readers of YAML, and so better is one.
+
+    `True` (only `true` and `false` are booleans then) and `0o17`.
+    """
+    return text in _AMBIGUOUS or (text[:2] == "0o" and bool(_BASED.match(text)))
 
 
 def tagged_value(tag: str, text: str) -> str | int | float | bool | None:

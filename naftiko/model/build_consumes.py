@@ -15,6 +15,7 @@ from naftiko.model.consumes import (
     Consumes,
     ConsumesAws,
     ConsumesHttp,
+    ConsumesWorkflows,
     Import,
     Paginate,
     UnknownConsumes,
@@ -51,6 +52,8 @@ def _entry(named: Named, problems: Problems) -> Consumes | Import | None:
             return _http(named, problems)
         case "aws":
             return _aws(named, problems)
+        case "workflows":
+            return _workflows(named)
         case _:
             place = fields.scalar("type") or fields
             return UnknownConsumes(namespace=named.name, type_=type_, location=place.location)
@@ -210,6 +213,34 @@ def _aws(named: Named, problems: Problems) -> ConsumesAws | None:
             _aws_operation(item, problems) for item in fields.named("operations") if item.name
         ),
         resilience=_block(fields, "resilience", problems),
+    )
+
+
+def _workflows(named: Named) -> ConsumesWorkflows:
+    fields = named.fields
+    service = fields.scalar("type")
+    assert service is not None  # that is how it came here
+    return ConsumesWorkflows(
+        namespace=named.name,
+        aws=ConsumesAws(
+            namespace=named.name,
+            service=service,
+            location=fields.location,
+            region=fields.scalar("region"),
+            profile=fields.scalar("profile"),
+            credentials=fields.mapping("credentials"),
+            endpoint_url=fields.scalar("endpointUrl"),
+            role_arn=fields.scalar("roleArn"),
+        ),
+        location=fields.location,
+        description=fields.text("description"),
+        catalog=fields.node_of("catalog"),
+        trust_root=fields.scalar("trustRoot"),
+        state=fields.mapping("state"),
+        policy=fields.mapping("policy"),
+        view=fields.scalar("view"),
+        allow_raw=fields.scalar("allowRaw"),
+        on_cancel=fields.scalar("onCancel"),
     )
 
 

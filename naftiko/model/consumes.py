@@ -1,4 +1,4 @@
-"""What a capability consumes. Spec: `consumes`; `type: aws` is this engine's own."""
+"""What a capability consumes. Spec: `consumes`; `aws` and `workflows` are this engine's own."""
 
 from __future__ import annotations
 
@@ -154,6 +154,26 @@ class ConsumesAws:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class ConsumesWorkflows:
+    """A catalog of compiled workflows, and the service that executes them.
+
+    `catalog` is a folder or a list of them. `aws` says where and as whom AWS is reached.
+    """
+
+    namespace: str
+    aws: ConsumesAws
+    location: Location
+    description: str = ""
+    catalog: Node | None = None
+    trust_root: Scalar | None = None
+    state: Mapping | None = None
+    policy: Mapping | None = None
+    view: Scalar | None = None
+    allow_raw: Scalar | None = None
+    on_cancel: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Import:
     """An entry of any section that stands in another file.
 
@@ -178,4 +198,4 @@ class UnknownConsumes:
     location: Location
 
 
-Consumes: TypeAlias = ConsumesHttp | ConsumesAws | UnknownConsumes
+Consumes: TypeAlias = ConsumesHttp | ConsumesAws | ConsumesWorkflows | UnknownConsumes

@@ -124,7 +124,7 @@ class Clients:
                 "unsupported-adapter",
                 f"`consumes` of type `{entry.type_}` is not served by this version",
                 entry.location,
-                did_you_mean(entry.type_, ("http", "aws")),
+                did_you_mean(entry.type_, ("http", "aws", "workflows")),
             )
             return None
         return self._compile_client(namespace, entry)

@@ -186,7 +186,7 @@ class ClientAdapter(Protocol):
 
     @property
     def type_(self) -> str:
-        """`http`, `aws`, `python`."""
+        """`http`, `aws`, `workflows`, `python`."""
         ...
 
     def operation_names(self) -> Sequence[str]:
@@ -199,6 +199,15 @@ class ClientAdapter(Protocol):
 
     async def close(self) -> None:
         """Close connections. It must not raise."""
+        ...
+
+
+@runtime_checkable
+class Starts(Protocol):
+    """A client adapter that does something by itself while its capability serves."""
+
+    def start(self) -> None:
+        """Begin it, on the running loop; `close` ends it. It must not raise."""
         ...
 
 

@@ -82,7 +82,8 @@ class Run:
     whoever runs the plan takes pages one by one; steps collect them all the same.
     `max_binary_bytes` is the largest binary answer that the adapter called lets through, where the
     consumed operation has no `maxBinarySize` of its own. `in_task` says that the caller does not
-    wait but comes back and asks (MCP tasks).
+    wait but comes back and asks (MCP tasks). `cancel_asked` tells a run that is cancelled whether
+    its caller said so in so many words; a caller may also just have gone.
     """
 
     inputs: Mapping[str, JsonValue]
@@ -96,6 +97,7 @@ class Run:
     outputs: dict[str, JsonValue] = field(default_factory=dict)
     max_binary_bytes: int | None = None
     in_task: bool = False
+    cancel_asked: Callable[[], bool] = lambda: False
 
     def remaining_s(self) -> float | None:
         """Return the seconds left, None without a deadline."""

@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import logging
+import os
 import sys
 import threading
 import types
@@ -17,7 +18,19 @@ SUPPORTED = ((5, 2, 5), (5, 3))
 endpoint_url: str | None = None
 """Where the AWS calls of executions go; None while no sandbox runs."""
 
+TIME_SCALE = "NAFTIKO_SANDBOX_TIME_SCALE"
+"""The variable that says how long a second of waiting takes: 0.01, or 0 for not at all."""
+
 _loading = threading.Lock()
+
+
+def time_scale() -> float:
+    """Return how long a second of a Wait state, or of a pause before a retry, really takes."""
+    try:
+        scale = float(os.environ.get(TIME_SCALE) or 1.0)
+    except ValueError:
+        return 1.0
+    return scale if 0.0 <= scale <= 1.0 else 1.0
 
 
 def check_moto() -> None:

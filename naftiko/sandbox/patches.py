@@ -46,7 +46,7 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded
 from moto.stepfunctions.parser.asl.jsonata import jsonata
 from moto.stepfunctions.parser.asl.utils import boto_client, json_path
 
-from naftiko.sandbox import machinery
+from naftiko.sandbox import machinery, queries, sdk_tasks
 from naftiko.sandbox.interpreter import RunEnvironment, resumed
 
 _MANY_VALUED = re.compile(r"\*|\.\.|\?\(|\[[^\]'\"]*[:,]")
@@ -77,6 +77,8 @@ def apply() -> None:
     StateTaskService._normalise_parameters = _to_api_names
     StateTaskService._normalise_response = _from_api_names
     boto_client.boto3 = LoopbackClients
+    queries.apply()
+    sdk_tasks.apply()
     _replace_everywhere("extract_json", json_path.extract_json, _extract)
 
 
@@ -105,8 +107,9 @@ def _extract(path: str, data: Any) -> Any:
 
 
 def _wait_interval(_: WaitFunction, env: Any, wait_seconds: float) -> None:
-    # moto counts whole seconds and begins to wait even when the execution is over.
-    deadline = time.monotonic() + wait_seconds
+    # moto counts whole seconds and begins to wait even when the execution is over. Time may pass
+    # faster here, or not at all.
+    deadline = time.monotonic() + wait_seconds * machinery.time_scale()
     while env.is_running() and (left := deadline - time.monotonic()) > 0:
         env.program_state_event.wait(left)
 

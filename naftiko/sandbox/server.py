@@ -19,7 +19,7 @@ from typing import Any
 from moto.core.request import Request
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from naftiko.sandbox import functions
+from naftiko.sandbox import functions, identity
 from naftiko.sandbox.extension import Accounts, Response
 from naftiko.sandbox.tasks import caller_probe
 
@@ -57,6 +57,8 @@ class Application:
         application = self._moto_application()
         if environ.get("PATH_INFO", "").startswith(functions.PATH):
             self._prepare_functions(environ["PATH_INFO"])
+        if identity.MARK in environ.get("HTTP_AUTHORIZATION", ""):
+            identity.apply()
         answer: Iterable[bytes] = application(environ, start_response)
         return answer
 

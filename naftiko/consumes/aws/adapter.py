@@ -142,13 +142,21 @@ def compile_aws(entry: ConsumesAws, context: ClientContext) -> AwsClientAdapter:
             hint=did_you_mean(entry.service.text, catalog.known_names()),
         )
         raise CompileError([problem])
-    settings = _Reader(entry, context).settings()
+    settings = read_settings(entry, context)
     service = AwsService(name, settings, context, namespace=entry.namespace)
     _check_surroundings(entry, service, context)
     declared = {operation.name: operation for operation in entry.operations}
     adapter = AwsClientAdapter(entry.namespace, service, declared, context, entry)
     adapter.check()
     return adapter
+
+
+def read_settings(entry: ConsumesAws, context: ClientContext) -> AwsSettings:
+    """Return where and as whom an entry calls AWS; what is wrong with it is noted.
+
+    Raises: ExpressionError.
+    """
+    return _Reader(entry, context).settings()
 
 
 class _Reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from botocore.endpoint_provider import EndpointProvider
     from botocore.model import OperationModel, ServiceModel
 
+_REGION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -84,6 +86,9 @@ class EndpointResolver:
             )
         from botocore.exceptions import BotoCoreError
 
+        if _REGION.fullmatch(self.region) is None:
+            # It becomes a part of the host's name: `evil.com/#` would be asked instead of AWS.
+            raise EndpointError(f"`{self.region[:60]}` is not the name of a region")
         parameters: dict[str, object] = {"Region": self.region}
         parameters |= {"UseDualStack": self.dual_stack, "UseFIPS": self.fips}
         known = _provider(self.model.service_name).ruleset.parameters

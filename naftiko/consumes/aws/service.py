@@ -175,12 +175,7 @@ class AwsService:
         schema = _adjusted(_input_schema(model, members), adjust)
         waits = timeout_rule(self.name, api_name)
         stated_s = adjust.timeout_s or self.settings.timeout_s
-        called = Called(
-            address=f"{self.namespace}.{name}",
-            service=self.name,
-            operation=api_name,
-            action=f"{self.model.signing_name}:{api_name}",
-        )
+        called = self._called(api_name, name)
         return AwsOperation(
             called=called,
             service=self,
@@ -201,12 +196,36 @@ class AwsService:
             defaults=adjust.defaults or {},
         )
 
+    def plain_wire(self, api_name: str) -> Wire:
+        """Return what sends single calls of an operation: texts that hold JSON stay texts.
+
+        Bodies that are streams come as base64, as all other bytes do.
+        """
+        model = self.model.operation_model(api_name)
+        called = self._called(api_name, api_name)
+        return self._wire(model, called, JsonMembers({}), text_bodies=False)
+
+    def _called(self, api_name: str, name: str) -> Called:
+        return Called(
+            address=f"{self.namespace}.{name}",
+            service=self.name,
+            operation=api_name,
+            action=f"{self.model.signing_name}:{api_name}",
+        )
+
     def _pager(self, model: OperationModel, effect: Effect, adjust: Adjustments) -> Pager | None:
         if not adjust.paginate or effect is not Effect.READ:
             return None
         return pager_of(model, catalog.paginators(self.name), adjust.limit)
 
-    def _wire(self, model: OperationModel, called: Called, members: JsonMembers) -> Wire:
+    def _wire(
+        self,
+        model: OperationModel,
+        called: Called,
+        members: JsonMembers,
+        *,
+        text_bodies: bool = True,
+    ) -> Wire:
         if uses_prepared_path(model):
             from naftiko.consumes.aws.wire_json import JsonWire
 
@@ -226,6 +245,7 @@ class AwsService:
             client=self._botocore_client,
             endpoint_url=self.endpoint_url,
             json_members=members,
+            text_bodies=text_bodies,
         )
 
     @cached_property

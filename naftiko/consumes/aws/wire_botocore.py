@@ -146,8 +146,13 @@ class BotocoreWire:
         client: BotocoreClient,
         endpoint_url: str | None,
         json_members: JsonMembers,
+        text_bodies: bool = True,
     ) -> None:
-        """Build the closures for the arguments; the client is made by the first call."""
+        """Build the closures for the arguments; the client is made by the first call.
+
+        `text_bodies`: a streamed body whose media type is text is given as text.
+        """
+        self.text_bodies = text_bodies
         self.model = model
         self.called = called
         self.client = client
@@ -249,7 +254,10 @@ class BotocoreCall:
         if status >= 300:
             raise fault_error(self._fault(parsed, status, response), self._wire.called)
         parsed.pop("ResponseMetadata", None)
-        value = plain_json({name: _read(item, response) for name, item in parsed.items()})
+        as_text = self._wire.text_bodies
+        value = plain_json(
+            {name: _read(item, response, as_text=as_text) for name, item in parsed.items()}
+        )
         return value if isinstance(value, dict) else {}
 
     def fault(self, response: HttpResponse) -> Fault:
@@ -311,6 +319,11 @@ class BotocoreCall:
             raise ShapingError(
                 message=f"{self._wire.called.address}: the answer cannot be read: {error}"
             ) from error
+        except (TypeError, AttributeError, IndexError) as error:
+            # Botocore takes a member for what its model says: an object where a text stands.
+            raise ShapingError(
+                message=f"{self._wire.called.address}: the answer is not of the form of the API's"
+            ) from error
         return parsed, int(as_dict["status_code"])
 
 
@@ -364,11 +377,13 @@ def _request_dict(client: Any, model: OperationModel, given: dict[str, Any]) -> 
     return request
 
 
-def _read(value: object, response: HttpResponse) -> object:
-    """Read a streamed body: text where its media type says so and it is UTF-8, else base64."""
+def _read(value: object, response: HttpResponse, *, as_text: bool) -> object:
+    """Read a streamed body: text where its media type says so and it is UTF-8, else bytes."""
     if not hasattr(value, "read"):
         return value
     data: bytes = value.read()
+    if not as_text:
+        return data
     media_type = (response.headers.get("content-type") or "").lower()
     if media_type.startswith(TEXT_TYPES) or media_type.partition(";")[0].endswith(
         ("+json", "+xml")

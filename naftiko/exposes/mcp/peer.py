@@ -8,7 +8,7 @@ from its journal, which travels, sealed, in `requestState`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -59,6 +59,7 @@ class Peer:
     journal: dict[str, JsonValue] = field(default_factory=dict)
     dialogue: Dialogue | None = None
     in_task: bool = False
+    cancel_asked: Callable[[], bool] = lambda: False
 
     def run(self, inputs: Mapping[str, JsonValue]) -> Run:
         """Return a run for this caller."""
@@ -69,6 +70,7 @@ class Peer:
             ask=self.ask,
             journal=self.journal,
             in_task=self.in_task,
+            cancel_asked=self.cancel_asked,
         )
 
     def suspended(self, questions: Mapping[str, Question], run: Run, masker: Masker) -> Wire:

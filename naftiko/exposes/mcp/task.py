@@ -57,6 +57,9 @@ class Task:
     updated: str
     message: str = ""
     cancelled: bool = False
+    unwanted: bool = False
+    """Its caller has cancelled it: neither its time was over, nor does the server stop."""
+
     outcome: Wire | MCPError | None = None
     size: int = 0
     questions: dict[str, OpenQuestion] = field(default_factory=dict)

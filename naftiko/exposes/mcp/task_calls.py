@@ -166,6 +166,7 @@ class Tasks:
             ask=voice.ask,
             dialogue=Dialogue(capabilities, {}),  # who cannot be asked gets this era's error
             in_task=True,
+            cancel_asked=lambda: task.unwanted,
         )
         self._start(task, params, peer)
         return {"resultType": "task", **self._modern(task)}
@@ -200,7 +201,13 @@ class Tasks:
             await connection.notify("notifications/tasks/status", self._legacy(task))
 
         task.on_change = changed
-        peer = Peer(progress=voice.progress, log=voice.log, ask=voice.ask, in_task=True)
+        peer = Peer(
+            progress=voice.progress,
+            log=voice.log,
+            ask=voice.ask,
+            in_task=True,
+            cancel_asked=lambda: task.unwanted,
+        )
         self._start(task, params, peer)
         return {"task": self._legacy(task)}
 

@@ -113,7 +113,8 @@ class TaskTable:
         return [task for task in self._tasks.values() if task.owner is owner]
 
     def cancel(self, task: Task, message: str) -> bool:
-        """Cancel a task; False where it has ended."""
+        """Cancel a task that its caller wants no more; False where it has ended."""
+        task.unwanted = not task.has_ended
         if not task.cancel(message):
             return False
         self._release(task)

@@ -105,7 +105,7 @@ class InputReader:
         errors: list[FieldError],
     ) -> dict[str, str]:
         whole = self._whole_body
-        if whole is not None and not _has_field(body, whole):
+        if whole is not None and not _has_field(body, whole) and _can_be(whole, body):
             values[whole.name] = body
             return _note(places, places, whole.name, "body")
         if self._picked:
@@ -295,6 +295,16 @@ def _first_place(item: Input, *, in_path: bool) -> str:
 
 def _has_field(body: JsonValue, item: Input) -> bool:
     return isinstance(body, dict) and "body" in item.sources and item.name in body
+
+
+def _can_be(item: Input, body: JsonValue) -> bool:
+    """Tell whether a body may be meant as this input: an object is no text without its name."""
+    return not (isinstance(body, dict) and "body" in item.sources and is_scalar(item))
+
+
+def is_scalar(item: Input) -> bool:
+    """Tell whether an input is neither an object nor a list."""
+    return bool(item.types) and item.types.isdisjoint({"object", "array"})
 
 
 def takes_a_list(item: Input) -> bool:

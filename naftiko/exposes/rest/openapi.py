@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from naftiko.exposes.problem import PROBLEM_MEDIA_TYPE
-from naftiko.exposes.rest.inputs import InputReader
+from naftiko.exposes.rest.inputs import InputReader, is_scalar
 from naftiko.exposes.rest.router import plain_path, variables
 from naftiko.model.capability import Info
 from naftiko.plan.forward import READING_METHODS
@@ -264,7 +264,7 @@ class _Described:
             place = self._place(item, own_names)
             if place in ("body", "whole-body"):
                 if "whole-body" in item.sources:
-                    return _json_body(self._schema(item), required=item.required)
+                    return _json_body(self._whole(item), required=item.required)
                 fields.append(item)
         if not fields and self.operation.inputs.closed:
             return None
@@ -276,6 +276,20 @@ class _Described:
         if self.operation.inputs.closed:
             schema["additionalProperties"] = False
         return _json_body(schema, required=bool(required))
+
+    def _whole(self, item: Input) -> JsonObject:
+        """Describe the one input of a body; a scalar is taken by its name as well."""
+        alone = self._schema(item)
+        if "body" not in item.sources or not is_scalar(item):
+            return alone
+        named: JsonObject = {
+            "type": "object",
+            "properties": {item.name: self._property(item)},
+            "additionalProperties": False,
+        }
+        if item.required:
+            named["required"] = [item.name]
+        return {"anyOf": [named, alone]}
 
     def schema_body(self, own_names: Sequence[str]) -> JsonObject:
         """Describe a body by the schema of all inputs, without those of the path."""

@@ -123,6 +123,14 @@ def test_an_answer_that_is_no_json(aws: Upstream) -> None:
     assert error.status == 502
 
 
+@pytest.mark.parametrize("body", ["x", {"Functions": ["x"]}, [1]])
+def test_an_answer_of_another_form(aws: Upstream, body: Any) -> None:
+    aws.program(says(body))
+    with pytest.raises(ShapingError) as caught:
+        call(service("lambda", environment(aws.url, AWS_MAX_ATTEMPTS="1")), "list-functions")
+    assert caught.value.status == 502
+
+
 def test_an_answer_that_is_no_object(aws: Upstream) -> None:
     aws.program(says([1, 2]))
     assert call(service("stepfunctions", environment(aws.url)), "list-activities").value == {}

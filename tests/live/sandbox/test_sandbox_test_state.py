@@ -151,7 +151,8 @@ def test_a_real_service(try_state: Any) -> None:
         "Resource": "arn:aws:states:::aws-sdk:dynamodb:listTables",
         "End": True,
     }
-    assert json.loads(try_state(state)["output"]) == {"TableNames": []}
+    # The sandbox is the process's: tests before this one may have left tables.
+    assert isinstance(json.loads(try_state(state)["output"])["TableNames"], list)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,11 @@ from naftiko.values import JsonObject, JsonValue
 
 ROOT = Path(__file__).parents[3]
 SEED = ROOT.parent / "shared/seeds/workflow-orchestration.yaml"
-FILES = sorted([*(ROOT / "capabilities").rglob("*.yaml"), *(ROOT / "shared").rglob("*.yaml")])
+FILES = sorted(
+    path
+    for path in (*(ROOT / "capabilities").rglob("*.yaml"), *(ROOT / "shared").rglob("*.yaml"))
+    if "workflow-catalog" not in path.parts  # workflows and their data, no capabilities
+)
 READ_PREFIXES = ("list-", "describe-", "get-execution-history", "validate-")
 
 

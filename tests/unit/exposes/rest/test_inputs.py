@@ -174,6 +174,14 @@ def test_the_whole_body_is_the_one_body_input_without_a_field_of_its_name() -> N
     assert read(named, body={"payload": {"a": 1}}) == {"payload": {"a": 1}}
 
 
+def test_an_object_is_no_scalar_whose_name_is_left_out() -> None:
+    token = [typed("token", "string", "body", "whole-body", required=True)]
+    assert read(token, body="abc") == {"token": "abc"}
+    assert read(token, body={"token": "abc"}) == {"token": "abc"}
+    assert errors(token, body={}) == [("token", "body", "`token` is required")]
+    assert ("tokn", "body", "`tokn` is not known here") in errors(token, body={"tokn": "abc"})
+
+
 @pytest.mark.parametrize("body", [[1], "x", 5, True, None])
 def test_a_body_that_is_no_object_is_refused(body: JsonValue) -> None:
     found = errors([text("name", *BODY)], body=body)

@@ -62,6 +62,7 @@ FULL = adapter(
     route("/v1/things/{name}/{part}", DELETE=operation("get-thing", text("name", "path"))),
     route("/v1/files/{path}", GET=operation("get-file", text("path", "path", required=True))),
     route("/v1/raw", PUT=operation("put", typed("data", "array", "body", "whole-body"))),
+    route("/v1/scalar", PUT=operation("put-token", typed("token", "string", "body", "whole-body"))),
     route("/v1/any", POST=operation("any", closed=False)),
     route("/v1/empty", POST=operation("empty")),
 )
@@ -75,6 +76,7 @@ def test_a_document_is_valid_and_names_every_route() -> None:
         "/v1/things/{arn}/{id}",
         "/v1/files/{path}",
         "/v1/raw",
+        "/v1/scalar",
         "/v1/any",
         "/v1/empty",
     }
@@ -140,6 +142,11 @@ def test_a_body_is_the_inputs_it_holds() -> None:
     }
     raw = paths["/v1/raw"]["put"]["requestBody"]
     assert raw["content"]["application/json"]["schema"] == {"type": "array"}
+    named, alone = paths["/v1/scalar"]["put"]["requestBody"]["content"]["application/json"][
+        "schema"
+    ]["anyOf"]
+    assert named["properties"].keys() == {"token"}
+    assert alone == {"type": "string"}
     anything = paths["/v1/any"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert "additionalProperties" not in anything
     assert "requestBody" not in paths["/v1/empty"]["post"]

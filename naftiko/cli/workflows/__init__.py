@@ -1,0 +1,1 @@
+"""`naftiko workflow ...`: each subcommand is a module here, with `add_arguments` and `run`."""

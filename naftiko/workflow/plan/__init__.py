@@ -1,0 +1,1 @@
+"""The plan document: its form, checksum, signatures, and whom they are trusted of."""

@@ -17,21 +17,49 @@ from naftiko.workflow.plan import walk
 
 _MARGIN, _GAP, _PADDING, _LANE_GAP = 24, 28, 16, 96
 _WIDTH, _LINE, _HEAD = 440, 18, 34
-_LETTER = 7.3
+_LETTER = 8.2
 """How wide a letter of the text is at most, for cutting lines that would leave their box."""
 
-_STYLE = """
-svg{--back:#ffffff;--ink:#1c2430;--soft:#5b6675;--line:#8793a3;--box:#f3f6fa;--loop:#eaf1fb;
---change:#b45309;--undo:#b42318;color-scheme:light dark}
-@media (prefers-color-scheme:dark){svg{--back:#12161c;--ink:#e7ecf3;--soft:#a3afbf;--line:#6b7888;
---box:#1d242e;--loop:#172334;--change:#f0a84b;--undo:#f97066}}
-.back{fill:var(--back)}.box{fill:var(--box);stroke:var(--line)}.loop{fill:var(--loop);stroke:var(--line)}
-.change{stroke:var(--change);stroke-width:2}.lane{fill:none;stroke:var(--undo);stroke-dasharray:6 4}
-.guarded{stroke-dasharray:5 3}text{font:13px ui-monospace,Menlo,Consolas,monospace;fill:var(--soft)}
-.title{font-weight:600;fill:var(--ink)}.flow{stroke:var(--line);fill:none}.tip{fill:var(--line)}
-.fails{stroke:var(--undo);fill:none;stroke-dasharray:3 3}.failtip{fill:var(--undo)}
-.undo{fill:var(--undo)}
+_SHAPES = """
+.change{stroke-width:2}.lane{fill:none;stroke-dasharray:6 4}.guarded{stroke-dasharray:5 3}
+text{font:13px ui-monospace,Menlo,Consolas,monospace}.title{font-weight:600}
+.flow{fill:none}.fails{fill:none;stroke-dasharray:3 3}
 """.replace("\n", "")
+
+_COLOURS = (
+    ".back{{fill:{back}}}.box{{fill:{box};stroke:{line}}}.loop{{fill:{loop};stroke:{line}}}"
+    ".change{{stroke:{change}}}.lane{{stroke:{undo}}}text{{fill:{soft}}}.title{{fill:{ink}}}"
+    ".flow{{stroke:{line}}}.tip{{fill:{line}}}.fails{{stroke:{undo}}}.failtip{{fill:{undo}}}"
+    ".undo{{fill:{undo}}}"
+)
+_LIGHT = {
+    "back": "#ffffff",
+    "ink": "#1c2430",
+    "soft": "#5b6675",
+    "line": "#8793a3",
+    "box": "#f3f6fa",
+    "loop": "#eaf1fb",
+    "change": "#b45309",
+    "undo": "#b42318",
+}
+_DARK = {
+    "back": "#12161c",
+    "ink": "#e7ecf3",
+    "soft": "#a3afbf",
+    "line": "#6b7888",
+    "box": "#1d242e",
+    "loop": "#172334",
+    "change": "#f0a84b",
+    "undo": "#f97066",
+}
+# Colours are written out: many programs that draw SVG know no variables and would draw black.
+_STYLE = (
+    _SHAPES
+    + _COLOURS.format(**_LIGHT)
+    + "@media (prefers-color-scheme:dark){"
+    + _COLOURS.format(**_DARK)
+    + "}"
+)
 
 
 @dataclass(slots=True, kw_only=True)

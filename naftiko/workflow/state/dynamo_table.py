@@ -82,9 +82,9 @@ class DynamoTable:
         setting: str,
         *,
         Names: Mapping[str, str],  # noqa: N803 - AWS's names
-        Values: Mapping[str, JsonValue],  # noqa: N803
-        Condition: str = OWN,  # noqa: N803
-        ReturnValues: str = "NONE",  # noqa: N803
+        Values: Mapping[str, JsonValue],  # noqa: N803 - AWS's name
+        Condition: str = OWN,  # noqa: N803 - AWS's name
+        ReturnValues: str = "NONE",  # noqa: N803 - AWS's name
     ) -> items.Item:
         """Change an execution whose lease the owner has.
 
@@ -159,10 +159,10 @@ class DynamoTable:
         self,
         *,
         Condition: str,  # noqa: N803 - AWS's names
-        Values: Mapping[str, JsonValue],  # noqa: N803
-        Names: Mapping[str, str] | None = None,  # noqa: N803
-        Index: str | None = None,  # noqa: N803
-        Consistent: bool = False,  # noqa: N803
+        Values: Mapping[str, JsonValue],  # noqa: N803 - AWS's name
+        Names: Mapping[str, str] | None = None,  # noqa: N803 - AWS's name
+        Index: str | None = None,  # noqa: N803 - AWS's name
+        Consistent: bool = False,  # noqa: N803 - AWS's name
         is_forward: bool = True,
         more: JsonObject | None = None,
     ) -> AsyncIterator[items.Item]:

@@ -16,24 +16,11 @@ from naftiko.workflow.testing.cases import Expected, Wanted
 from naftiko.workflow.testing.given import check_references, section_of
 from naftiko.workflow.testing.stubs import OPERATION
 from naftiko.workflow.vm.environment import STATUSES
+from naftiko.workflow.vm.failures import ERROR_TYPES
 
 STEP_STATUSES = ("succeeded", "failed", "skipped")
-ERRORS = (
-    "InvalidParameters",
-    "IntegrityError",
-    "InputMissing",
-    "AwsError",
-    "AmbiguousOutcome",
-    "PollExhausted",
-    "PollFailed",
-    "AssertionFailed",
-    "FanOutExceeded",
-    "StepTimeout",
-    "CircuitOpen",
-    "TypeMismatch",
-    "Cancelled",
-    "ConfirmationExpired",
-)
+_BEFORE_THE_MACHINE = ("PlanDrift", "PermissionDenied", "TierDenied")
+ERRORS = tuple(type_ for type_ in ERROR_TYPES if type_ not in _BEFORE_THE_MACHINE)
 _EXPECT_FIELDS = (
     "status",
     "outputs",

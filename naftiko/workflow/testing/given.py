@@ -88,7 +88,7 @@ def _one_given(item: Section, ids: set[str]) -> Given | None:
         id=name.text if name is not None else "",
         service=service_name,
         operation=operation,
-        members=members.plain() if members is not None else {},  # type: ignore[arg-type]
+        members=members.plain() if members is not None else {},  # type: ignore[arg-type]  # a mapping
         location=action.location,
     )
 
@@ -110,10 +110,10 @@ def _check_members(node: Node, shape: object, what: str, problems: Problems) -> 
                 _check_members(value, inner, f"{what}.{key.text}", problems)
     elif isinstance(node, Mapping) and type_name == "map":
         for key, value in node.entries:
-            _check_members(value, shape.value, f"{what}.{key.text}", problems)  # type: ignore[attr-defined]
+            _check_members(value, shape.value, f"{what}.{key.text}", problems)  # type: ignore[attr-defined]  # by its kind
     elif isinstance(node, Sequence) and type_name == "list":
         for item in node:
-            _check_members(item, shape.member, f"{what}[]", problems)  # type: ignore[attr-defined]
+            _check_members(item, shape.member, f"{what}[]", problems)  # type: ignore[attr-defined]  # by its kind
 
 
 def check_output(reply: Reply, service: str, operation: str, problems: Problems) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from naftiko.consumes.workflows import settings as reading
 from naftiko.consumes.workflows.building import build_service
 from naftiko.consumes.workflows.caller import AwsCaller
-from naftiko.consumes.workflows.operations import OPERATIONS, Desk, make
+from naftiko.consumes.workflows.operations import Desk
+from naftiko.consumes.workflows.table import OPERATIONS, make
 from naftiko.consumes.workflows.telling import Leaving
 from naftiko.errors import CompileError, NaftikoError, Problem, StartError
 from naftiko.extras import require_extra

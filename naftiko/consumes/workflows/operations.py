@@ -8,15 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from naftiko.consumes.workflows.answers import TROUBLES, answer, error_of
-from naftiko.consumes.workflows.describing import MAX_LISTED, Wanted, described, listed
-from naftiko.consumes.workflows.schemas import MAX_WAIT_S, MODES, STATUSES, result_schema
+from naftiko.consumes.workflows.describing import Wanted, described, listed
 from naftiko.consumes.workflows.telling import following
 from naftiko.errors import FieldError, InputError, StartError
 from naftiko.plan.inputs import compile_validator, field_errors
 from naftiko.plan.ports import Effect, Parameter, Result
 from naftiko.workflow.runtime.orders import Order
-from naftiko.workflow.runtime.policy import TIERS
-from naftiko.workflow.view import VIEWS
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -132,7 +129,8 @@ def _unusable(error: StartError) -> Exception:
 # -- what is looked at ------------------------------------------------------------------------
 
 
-async def _list(desk: Desk, given: JsonObject, run: Run) -> Result:
+async def list_workflows(desk: Desk, given: JsonObject, run: Run) -> Result:
+    """List the workflows of the catalog."""
     service = desk.service
     wanted = Wanted(
         tier=_text(given, "tier"),
@@ -144,18 +142,21 @@ async def _list(desk: Desk, given: JsonObject, run: Run) -> Result:
     return Result(value=listed(service.plans, wanted, service.clock.now()))
 
 
-async def _get(desk: Desk, given: JsonObject, run: Run) -> Result:
+async def get_workflow(desk: Desk, given: JsonObject, run: Run) -> Result:
+    """Describe a workflow."""
     service = desk.service
     return Result(value=described(service.plans, str(given["workflow_name"]), service.clock.now()))
 
 
-async def _get_execution(desk: Desk, given: JsonObject, run: Run) -> Result:
+async def get_execution(desk: Desk, given: JsonObject, run: Run) -> Result:
+    """Tell how an execution stands."""
     view = desk.view_of(given)
     result = await desk.service.get(str(given["execution_id"]))
     return answer(result, view, judges=False)
 
 
-async def _list_executions(desk: Desk, given: JsonObject, run: Run) -> Result:
+async def list_executions(desk: Desk, given: JsonObject, run: Run) -> Result:
+    """List executions."""
     try:
         page = await desk.service.executions(
             _text(given, "status"), _whole(given.get("limit"), 50), _text(given, "cursor")
@@ -191,7 +192,8 @@ def _row(row: Execution) -> JsonObject:
 # -- what changes something -------------------------------------------------------------------
 
 
-async def _execute(desk: Desk, given: JsonObject, run: Run) -> Result:
+async def execute(desk: Desk, given: JsonObject, run: Run) -> Result:
+    """Execute a workflow, or go on with an execution."""
     view = desk.view_of(given)
     if "execution_id" in given:
         return await _continue(desk, given, run, view)
@@ -252,11 +254,13 @@ async def _continue(desk: Desk, given: JsonObject, run: Run, view: str) -> Resul
     return answer(await following(work, run, desk.leaving), view, judges=True, expected=expected)
 
 
-async def _confirm(desk: Desk, given: JsonObject, run: Run) -> Result:
+async def confirm(desk: Desk, given: JsonObject, run: Run) -> Result:
+    """Confirm what an execution waits for."""
     return await _continue(desk, given, run, desk.view_of(given))
 
 
-async def _cancel(desk: Desk, given: JsonObject, run: Run) -> Result:
+async def cancel(desk: Desk, given: JsonObject, run: Run) -> Result:
+    """Cancel an execution."""
     return await _continue(desk, {**given, "cancel": True}, run, desk.view_of(given))
 
 
@@ -285,198 +289,3 @@ def _text(given: JsonObject, name: str) -> str | None:
 
 def _whole(value: JsonValue, otherwise: int) -> int:
     return int(value) if isinstance(value, int | float) else otherwise
-
-
-# -- the table --------------------------------------------------------------------------------
-
-
-def _parameter(
-    name: str, schema: JsonObject, description: str, *, required: bool = False
-) -> Parameter:
-    return Parameter(name=name, schema={**schema, "description": description}, required=required)
-
-
-_VIEW = _parameter(
-    "view",
-    {"type": "string", "enum": [*VIEWS]},
-    "What of AWS's values is shown. label: hidden characters made visible, long texts cut. redact: "
-    "what reads like an instruction left out as well. raw: as they are, where that is allowed.",
-)
-_WAIT = _parameter(
-    "wait",
-    {"type": "number", "minimum": 0, "maximum": MAX_WAIT_S},
-    "How many seconds to wait for the end; then the answer says how far it is. Without it, until "
-    "the end, or until something is to be confirmed.",
-)
-_EXECUTION = _parameter(
-    "execution_id",
-    {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_.-]+$"},
-    "The id of the execution.",
-    required=True,
-)
-_TOKEN = _parameter(
-    "confirm_token",
-    {"type": "string", "minLength": 1, "maxLength": 512},
-    "The `confirm_token` of the operation that waits: it confirms exactly what was shown.",
-)
-_LIMIT = _parameter(
-    "limit",
-    {"type": "integer", "minimum": 1, "maximum": MAX_LISTED, "default": 50},
-    "How many are listed at most.",
-)
-_CURSOR = _parameter(
-    "cursor",
-    {"type": "string", "maxLength": 256},
-    "The `next_cursor` of the list before, to have what follows it.",
-)
-_NAME = _parameter(
-    "workflow_name",
-    {"type": "string", "minLength": 1, "maxLength": 128},
-    "The name of a workflow, or name@version.",
-    required=True,
-)
-
-
-def _optional(parameter: Parameter, description: str = "") -> Parameter:
-    schema = {**parameter.schema, "description": description or parameter.schema["description"]}
-    return Parameter(name=parameter.name, schema=schema)
-
-
-def _required(parameter: Parameter) -> Parameter:
-    return Parameter(name=parameter.name, schema=parameter.schema, required=True)
-
-
-def _listing(name: str) -> JsonObject:
-    return {
-        "type": "object",
-        "properties": {
-            name: {"type": "array", "items": {"type": "object"}},
-            "next_cursor": {"type": "string"},
-        },
-        "required": [name],
-    }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One operation of every entry."""
-
-    description: str
-    effect: Effect
-    work: Work
-    parameters: tuple[Parameter, ...]
-    output_schema: JsonObject
-
-
-OPERATIONS: Mapping[str, Row] = {
-    "list-workflows": Row(
-        description="The workflows of the catalog, each in its newest version: what they are for, "
-        "what they need, how risky they are, and whether they may be executed here.",
-        effect=Effect.READ,
-        work=_list,
-        parameters=(
-            _parameter("tier", {"type": "string", "enum": [*TIERS]}, "Only those of this tier."),
-            _parameter(
-                "service",
-                {"type": "string", "maxLength": 64},
-                "Only those that call this AWS service: rds, s3.",
-            ),
-            _parameter(
-                "text",
-                {"type": "string", "maxLength": 500},
-                "Only those in whose name, description or use cases all these words stand.",
-            ),
-            _LIMIT,
-            _CURSOR,
-        ),
-        output_schema=_listing("workflows"),
-    ),
-    "get-workflow": Row(
-        description="All there is to say of a workflow: its parameters and outputs as JSON "
-        "Schemas, its steps, permissions, risk, and a graph of it.",
-        effect=Effect.READ,
-        work=_get,
-        parameters=(_NAME,),
-        output_schema={"type": "object", "required": ["workflow_name", "version", "tier"]},
-    ),
-    "execute-workflow": Row(
-        description="Executes a workflow, or goes on with an execution: with `confirm_token` it "
-        "does what was shown, with `cancel` it stops and takes back what it did.",
-        effect=Effect.DESTRUCTIVE,
-        work=_execute,
-        parameters=(
-            _optional(_NAME, "The workflow to execute: name, or name@version."),
-            _parameter(
-                "parameters", {"type": "object"}, "Its parameters, as get-workflow describes them."
-            ),
-            _parameter(
-                "execution_mode",
-                {"type": "string", "enum": [*MODES], "default": "step_by_step"},
-                "step_by_step: stops before each operation that changes something, until it is "
-                "confirmed. full: does not stop. plan: shows what would be done, calling nothing. "
-                "dry_run: reads only, and lets AWS check the rest where it can.",
-            ),
-            _optional(_EXECUTION, "The execution to go on with, instead of a new one."),
-            _TOKEN,
-            _parameter("cancel", {"type": "boolean"}, "Cancel the execution."),
-            _parameter(
-                "idempotency_key",
-                {"type": "string", "minLength": 1, "maxLength": 128},
-                "The same key with the same parameters never executes twice within an hour.",
-            ),
-            _WAIT,
-            _VIEW,
-        ),
-        output_schema=result_schema(),
-    ),
-    "get-execution": Row(
-        description="How an execution stands, or how it ended.",
-        effect=Effect.READ,
-        work=_get_execution,
-        parameters=(_EXECUTION, _VIEW),
-        output_schema=result_schema(),
-    ),
-    "list-executions": Row(
-        description="The executions of all workflows, newest first.",
-        effect=Effect.READ,
-        work=_list_executions,
-        parameters=(
-            _parameter(
-                "status", {"type": "string", "enum": [*STATUSES]}, "Only those of this status."
-            ),
-            _LIMIT,
-            _CURSOR,
-        ),
-        output_schema=_listing("executions"),
-    ),
-    "confirm-execution": Row(
-        description="Has an execution do what it waits to be confirmed.",
-        effect=Effect.DESTRUCTIVE,
-        work=_confirm,
-        parameters=(_EXECUTION, _required(_TOKEN), _WAIT, _VIEW),
-        output_schema=result_schema(),
-    ),
-    "cancel-execution": Row(
-        description="Cancels an execution: it stops, and takes back what it did.",
-        effect=Effect.DESTRUCTIVE,
-        work=_cancel,
-        parameters=(_EXECUTION, _WAIT, _VIEW),
-        output_schema=result_schema(),
-    ),
-}
-
-
-def make(namespace: str, name: str, desk: Desk) -> WorkflowOperation | None:
-    """Return an operation of an entry; None where there is none of that name."""
-    row = OPERATIONS.get(name)
-    if row is None:
-        return None
-    return WorkflowOperation(
-        address=f"{namespace}.{name}",
-        description=row.description,
-        parameters=row.parameters,
-        effect=row.effect,
-        output_schema=row.output_schema,
-        desk=desk,
-        work=row.work,
-    )

@@ -108,7 +108,7 @@ class Driver:
                 task.cancel()
                 return
             self.console.note(
-                "cancelling: what was done is taken back (Ctrl-C again: stop at once)"
+                "cancelling: the handlers of its step take back what was done (Ctrl-C again: stop)"
             )
             _wake_reader()
             if self.execution_id:

@@ -82,8 +82,8 @@ wheel: $(VENV)/.dev ## build dist/*.whl
 
 .PHONY: lock
 lock: $(VENV)/.dev ## compile requirements.lock anew (LOCK_ARGS=--upgrade for the newest)
-	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --no-header \
-		--quiet $(LOCK_ARGS) --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --quiet \
+		--extra all --extra sandbox --extra dev --extra bench $(LOCK_ARGS) --output-file requirements.lock pyproject.toml
 
 .PHONY: clean
 clean: ## remove what was built, the environment too

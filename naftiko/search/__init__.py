@@ -1,0 +1,1 @@
+"""Search over short texts, offline and deterministic: words, character trigrams, meaning."""

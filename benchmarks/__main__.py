@@ -7,7 +7,19 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks import report
-from benchmarks.groups import direct, in_flight, jsonpath, mcp_tools, rest, start, tools, workflow
+from benchmarks.groups import (
+    direct,
+    in_flight,
+    jsonpath,
+    mcp_tools,
+    rest,
+    search,
+    start,
+    suggest,
+    tool_search,
+    tools,
+    workflow,
+)
 from benchmarks.measure import MIN_ROUNDS, Row, Settings
 from benchmarks.processes import prepare
 
@@ -19,7 +31,10 @@ GROUPS: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "in-flight": in_flight.rows,
     "direct": direct.rows,
     "tools": tools.rows,
+    "tool-search": tool_search.rows,
+    "suggest": suggest.rows,
     "workflow": workflow.rows,
+    "search": search.rows,
 }
 QUICK_ROUNDS = 3
 

@@ -1,4 +1,4 @@
-"""The parsers of the command line and `schemas/` -> the pages of `docs/reference`.
+"""The command line, `schemas/` and the workflow catalog -> the pages of `docs` made from them.
 
 `python docs/generate.py` writes them; with `--check` it fails where one is not as it would be.
 """
@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from catalog_page import catalog_page
+
 from naftiko.cli.main import COMMANDS, build_parser
 from naftiko.cli.workflow import LaterParser
-from naftiko.workflow.diagnostics import CODES, STAGES
+from naftiko.workflow.contribution.codes import CODES as PIPELINE_CODES
+from naftiko.workflow.diagnostics import CODES, STAGES, Code
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "docs" / "reference"
+FOLDER = ROOT / "docs"
 SCHEMA = ROOT / "schemas" / "capability.schema.json"
 WORKFLOW_SCHEMA = ROOT / "schemas" / "workflow.schema.json"
 NOTE = "<!-- Written by docs/generate.py (make docs). Do not edit. -->"
@@ -42,22 +45,28 @@ What `naftiko workflow check` finds, by the stage of the compiler that finds it.
 compilation after its stage; a message may be milder than its code."""
 
 
+PIPELINE = """\
+What [the pipeline](../workflows/contributing.md) says of contributions: of gates, reviews,
+publication."""
+
+
 def main() -> int:
     """Write or check the pages."""
     pages = {
-        "cli.md": cli_page(),
-        "capability-file.md": schema_page("Capability file", SCHEMA),
-        "workflow-file.md": schema_page("Workflow file", WORKFLOW_SCHEMA),
-        "workflow-diagnostics.md": diagnostics_page(),
+        "reference/cli.md": cli_page(),
+        "reference/capability-file.md": schema_page("Capability file", SCHEMA),
+        "reference/workflow-file.md": schema_page("Workflow file", WORKFLOW_SCHEMA),
+        "reference/workflow-diagnostics.md": diagnostics_page(),
+        "workflows/catalog.md": catalog_page(NOTE),
     }
     if "--check" not in sys.argv[1:]:
-        FOLDER.mkdir(exist_ok=True)
         for name, text in pages.items():
+            (FOLDER / name).parent.mkdir(exist_ok=True)
             (FOLDER / name).write_text(text, encoding="utf-8")
         return 0
     stale = [name for name, text in pages.items() if _current(name) != text]
     for name in stale:
-        print(f"docs/reference/{name} is out of date: run `make docs`", file=sys.stderr)
+        print(f"docs/{name} is out of date: run `make docs`", file=sys.stderr)
     return 1 if stale else 0
 
 
@@ -148,15 +157,18 @@ def diagnostics_page() -> str:
     """Return the page of what the compiler of workflows says, by stage."""
     parts = ["# Diagnostics of workflows", NOTE, DIAGNOSTICS]
     for stage, name in STAGES.items():
-        rows = [
-            f"| {code.code} | {code.severity.label} | {_cell(code.title)} "
-            f"| {_cell(code.explanation)} |"
-            for code in CODES.values()
-            if code.stage == stage
-        ]
-        head = ["| code | severity | title | means |", "|---|---|---|---|"]
-        parts += [f"## {stage}. {name[0].upper()}{name[1:]}", "\n".join([*head, *rows])]
+        found = (code for code in CODES.values() if code.stage == stage)
+        parts += [f"## {stage}. {name[0].upper()}{name[1:]}", _codes(found)]
+    parts += ["## Contributions", PIPELINE, _codes(PIPELINE_CODES.values())]
     return "\n\n".join(parts) + "\n"
+
+
+def _codes(codes: Iterable[Code]) -> str:
+    rows = [
+        f"| {code.code} | {code.severity.label} | {_cell(code.title)} | {_cell(code.explanation)} |"
+        for code in codes
+    ]
+    return "\n".join(["| code | severity | title | means |", "|---|---|---|---|", *rows])
 
 
 def schema_page(title: str, path: Path) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from itertools import pairwise
 
 from naftiko.source import Location
 from naftiko.values import JsonValue
@@ -15,6 +17,9 @@ MAX_PROBLEMS = 100
 
 MAX_COMPARED = 100
 """Longer names are like no other; comparing them would only cost time."""
+
+MOST_COMPARED = 100
+"""Names that one is compared to letter by letter."""
 
 
 class ExitCode(IntEnum):
@@ -149,8 +154,21 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     lowered = {candidate.lower(): candidate for candidate in names}
     if name.lower() in lowered:
         return lowered[name.lower()]
-    close = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name.lower(), _alike(name.lower(), lowered), 1, cutoff=0.6)
     return lowered[close[0]] if close else None
+
+
+def _alike(name: str, known: Iterable[str]) -> list[str]:
+    """Return those that share the most pairs of letters: to compare thousands takes a while."""
+    names = list(known)
+    if len(names) <= MOST_COMPARED:
+        return names
+    pairs = {first + second for first, second in pairwise(name)}
+
+    def likeness(other: str) -> float:
+        return sum(pair in other for pair in pairs) / (len(name) + len(other))
+
+    return heapq.nlargest(MOST_COMPARED, names, key=likeness)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -202,7 +202,7 @@ def test_the_way_of_the_readme(tmp_path: Path) -> None:
     typed = [
         part.strip() for line in block.splitlines() for part in line.partition("#")[0].split("&&")
     ]
-    assert len(typed) == 9
+    assert len(typed) == 10
     environment = {
         **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
         "HOME": str(tmp_path),

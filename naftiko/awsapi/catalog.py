@@ -131,6 +131,11 @@ def find_service(name: str) -> str | None:
     return alias if alias is not None and is_service(alias) else None
 
 
+def command_name(service: str) -> str:
+    """Return what the AWS command line calls a service: "s3" -> "s3api"."""
+    return _names()["commands"].get(service, service)
+
+
 def known_names() -> tuple[str, ...]:
     """Return every name a `service` may have."""
     return (*service_names(), *_names()["aliases"])

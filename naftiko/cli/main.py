@@ -27,6 +27,7 @@ COMMANDS = {
     "run": "serve capability files: REST, MCP over HTTP, or MCP over stdio",
     "validate": "check capability files and say everything that is wrong with them",
     "inspect": "show what a file serves: routes, tools, calls, inputs",
+    "search": "find what capabilities offer, or could call, for a task",
     "explain": "show how operations run: what is called with what, and what is answered",
     "call": "call one operation and print its JSON answer",
     "mcp-config": "print what an MCP client needs to use a file, or write it into its settings",

@@ -73,6 +73,9 @@ def _adapter_json(adapter: AdapterPlan) -> JsonObject:
     if isinstance(adapter, McpAdapterPlan):
         out["transport"] = adapter.transport
         out["discovers"] = _discovered_json(adapter)
+        if adapter.options.tool_search is not None:
+            listed = adapter.options.tool_search.listed
+            out["toolSearch"] = {"list": "all" if listed is None else [*listed] or "none"}
         out["tools"] = [_operation_json(tool) for tool in operations_of(adapter)]
         out["resources"] = [
             {"uri": item.uri, "name": item.name, "description": item.description}

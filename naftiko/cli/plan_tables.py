@@ -103,6 +103,8 @@ def _adapter_lines(adapter: AdapterPlan, width: int | None) -> list[str]:
         ]
     is_rest = isinstance(adapter, RestAdapterPlan)
     counted = _count(len(rows), {"rest": "route", "skill": "skill"}.get(adapter.kind, "tool"))
+    if isinstance(adapter, McpAdapterPlan) and adapter.options.tool_search is not None:
+        counted += ", which agents search"
     table = _fitting(header, rows, width, heads=2 if is_rest else 1)
     only_discovered = not rows and discovered_of(adapter) is not None
     lines = [f"{_title(adapter)}: {counted}", *([] if only_discovered else table)]

@@ -22,9 +22,19 @@ COMMANDS = {
     "resume": "go on with executions that were interrupted, or wait for a confirmation",
     "executions": "list executions, or show one",
     "list": "list the workflows of the catalog",
+    "suggest": "find workflows for what is to be done, in any words",
+    "index": "write the index that workflows are found with, for servers to start with",
     "show": "show what a workflow takes, does and gives",
     "export-asl": "print a workflow as a state machine of AWS Step Functions",
     "deploy": "register a workflow as a state machine of AWS Step Functions",
+    "submit": "contribute a workflow to a catalog: store it, and run the gates",
+    "submissions": "list what was contributed, its state, and what is missing",
+    "review": "say of a submission, signed, what you think of it",
+    "approve": "count the reviews of a submission against the thresholds of its tier",
+    "reject": "reject a submission, and say why",
+    "publish": "sign an approved submission, and put it into the catalog",
+    "deprecate": "say of a published version that another is better",
+    "revoke": "revoke a published version or a key: what runs stops before its next operation",
     "keys": "make keys, and say whose signatures are trusted",
 }
 """Each is `naftiko/cli/workflows/<name>.py`, `_` for `-`, with `add_arguments` and `run`."""
@@ -64,15 +74,19 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.error(error.message, error.hint)
         return ExitCode.USAGE
     except NaftikoError as error:
-        return _refused(error, console)
+        return _refused(error, arguments, console)
     except Exception as error:  # noqa: BLE001 - told apart there; bugs go on
         return _troubled(error, console)
 
 
-def _refused(error: Exception, console: Console) -> int:
+def _refused(error: Exception, arguments: argparse.Namespace, console: Console) -> int:
+    from naftiko.cli.workflows import contributing
     from naftiko.cli.workflows.common import refusal
+    from naftiko.workflow.contribution.refused import Refused
     from naftiko.workflow.plan.refused import IntegrityError
 
+    if isinstance(error, Refused):
+        return contributing.refused(error, arguments, console)
     if isinstance(error, IntegrityError):
         return refusal(error, console)
     raise error

@@ -241,6 +241,7 @@ def _workflows(named: Named) -> ConsumesWorkflows:
         view=fields.scalar("view"),
         allow_raw=fields.scalar("allowRaw"),
         on_cancel=fields.scalar("onCancel"),
+        embedder=fields.scalar("embedder"),
     )
 
 

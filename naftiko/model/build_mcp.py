@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from naftiko.document.nodes import Node
+from naftiko.document.nodes import Node, Scalar
 from naftiko.model.build_consumes import build_authentication
 from naftiko.model.build_operation import build_discover, build_operation
 from naftiko.model.exposes import ExposesMcp
 from naftiko.model.fields import Fields, Named
-from naftiko.model.mcp import Completion, McpOptions, McpPrompt, McpPromptArgument, McpResource
+from naftiko.model.mcp import (
+    Completion,
+    McpOptions,
+    McpPrompt,
+    McpPromptArgument,
+    McpResource,
+    ResourceList,
+)
 
 
 def build_mcp(namespace: str, fields: Fields) -> ExposesMcp:
@@ -32,6 +39,7 @@ def build_mcp(namespace: str, fields: Fields) -> ExposesMcp:
             cache_scope=fields.scalar("cacheScope"),
             resumable=fields.node_of("resumable"),
             tasks=fields.mapping("tasks"),
+            tool_search=fields.node_of("toolSearch"),
         ),
     )
 
@@ -52,6 +60,31 @@ def _resource(named: Named) -> McpResource:
         refresh=fields.scalar("refresh"),
         watch=fields.boolean("watch") or False,
         completions=_completions(fields),
+        list_=_list(fields, named.name),
+    )
+
+
+def _list(fields: Fields, owner: str) -> ResourceList | None:
+    inner = fields.fields("list")
+    if inner is None:
+        return None
+    variables = inner.mapping("variables")
+    given = variables.entries if variables is not None else ()
+    name = f"{owner}.list"
+    return ResourceList(
+        operation=build_operation(Named(name, inner, inner.location), name),
+        location=inner.location,
+        as_=inner.text("as") or "item",
+        items=inner.scalar("items"),
+        next_=inner.scalar("next"),
+        filter_=inner.scalar("filter"),
+        variables=tuple((key, value) for key, value in given if isinstance(value, Scalar)),
+        name=inner.scalar("name"),
+        label=inner.scalar("label", "display"),
+        description=inner.scalar("description"),
+        mime_type=inner.scalar("mimeType"),
+        max_items=inner.scalar("maxItems"),
+        refresh=inner.scalar("refresh"),
     )
 
 

@@ -171,6 +171,7 @@ class ConsumesWorkflows:
     view: Scalar | None = None
     allow_raw: Scalar | None = None
     on_cancel: Scalar | None = None
+    embedder: Scalar | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

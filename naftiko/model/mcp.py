@@ -21,6 +21,28 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class ResourceList:
+    """What a template of URIs leads to, one resource for each item that `operation` lists.
+
+    `variables` fill the URI; `next_` finds in an answer what asks for the page after it.
+    """
+
+    operation: ExposedOperation
+    location: Location
+    as_: str = "item"
+    items: Scalar | None = None
+    next_: Scalar | None = None
+    filter_: Scalar | None = None
+    variables: tuple[tuple[Scalar, Scalar], ...] = ()
+    name: Scalar | None = None
+    label: Scalar | None = None
+    description: Scalar | None = None
+    mime_type: Scalar | None = None
+    max_items: Scalar | None = None
+    refresh: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class McpResource:
     """Something to read: files (`file`), a value in the file itself, or what an operation gives.
 
@@ -41,6 +63,7 @@ class McpResource:
     refresh: Scalar | None = None
     watch: bool = False
     completions: tuple[Completion, ...] = ()
+    list_: ResourceList | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -80,3 +103,4 @@ class McpOptions:
     cache_scope: Scalar | None = None
     resumable: Node | None = None
     tasks: Mapping | None = None
+    tool_search: Node | None = None

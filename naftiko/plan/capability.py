@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from naftiko.plan.discovery.finder import Finder
     from naftiko.plan.forward import ForwardPlan
     from naftiko.plan.meter import Meter
+    from naftiko.plan.resource_lists import ResourceListPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -47,6 +48,7 @@ class OperationPlan:
     location: Location
     content: Content | None = None
     task_support: str = "forbidden"
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -169,6 +171,7 @@ class ResourcePlan:
     operation: OperationPlan | None = None
     refresh_s: float | None = None
     completions: Mapping[str, CompletionPlan] = field(default_factory=dict)
+    list_: ResourceListPlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -215,13 +218,26 @@ class TaskServing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class ToolSearchServing:
+    """How an MCP adapter lets callers search its tools instead of listing them all.
+
+    `listed` are names of tools that `tools/list` shows all the same; None shows all.
+    `description` says what the tools are about, where it is not what the adapter says of itself.
+    """
+
+    listed: tuple[str, ...] | None = ()
+    max_results: int = 5
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class McpServing:
     """How an MCP adapter serves its lists and streams.
 
     `ttl_ms` and `cache_scope` are None where the file leaves them to the engine. `retry_ms` makes
     event streams of 2025-11-25 resumable, and `close_after_s` ends the stream of a call that takes
     longer, so that its caller comes back for the answer. `tasks` is None where no tool may become
-    one.
+    one, `tool_search` where tools are listed and not searched.
     """
 
     max_bytes: int = DEFAULT_MAX_BYTES
@@ -231,6 +247,7 @@ class McpServing:
     retry_ms: int | None = None
     close_after_s: float | None = None
     tasks: TaskServing | None = None
+    tool_search: ToolSearchServing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

@@ -194,7 +194,10 @@ class InputTable:
             return places.get(name, default)
 
         known = tuple(self._by_name)
-        return field_errors(self._validator, values, place_of, known=known, schema=self.schema)
+        try:
+            return field_errors(self._validator, values, place_of, known=known, schema=self.schema)
+        except ValueError:  # the validator's own limit, which it has for reports alone
+            return [_field((), "nests too deep to tell what is wrong with it", place_of)]
 
 
 def compile_validator(schema: JsonSchema) -> jsonschema_rs.Draft202012Validator:

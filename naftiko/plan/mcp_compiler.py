@@ -22,6 +22,7 @@ from naftiko.plan.capability import (
     PromptPlan,
     ResourcePlan,
     TaskServing,
+    ToolSearchServing,
 )
 from naftiko.plan.clients import LeftOut
 from naftiko.plan.operations import OperationCompiler
@@ -98,6 +99,10 @@ class McpCompiler:
 
         # As they are listed: a `-` at either end goes.
         taken = {name for tool in tools for name in (tool.name, tool.name.strip("-"))}
+        if options.tool_search is not None:
+            from naftiko.plan.tool_search import reserved_names
+
+            taken.update(reserved_names(options.tool_search))
         return self.discovery.compile(exposes.namespace, exposes.discover, taken, compile_entry)
 
     def _files(self) -> Files:
@@ -268,7 +273,21 @@ class McpCompiler:
             retry_ms=retry_ms,
             close_after_s=close_after_s,
             tasks=self._tasks(exposes),
+            tool_search=self._tool_search(exposes),
         )
+
+    def _tool_search(self, exposes: ExposesMcp) -> ToolSearchServing | None:
+        node = exposes.options.tool_search
+        if node is None:
+            return None  # most files do without, and the import costs
+        from naftiko.plan.settled import SettledMembers
+        from naftiko.plan.tool_search import check_names, tool_search
+
+        serving = tool_search(node, SettledMembers(self.operations.templates), self.problems)
+        if serving is not None:
+            discovers = bool(exposes.discover)
+            check_names(serving, node, exposes.tools, discovers=discovers, problems=self.problems)
+        return serving
 
     def _tasks(self, exposes: ExposesMcp) -> TaskServing | None:
         """Read `tasks`; None where no tool, and none that is discovered, may become one."""

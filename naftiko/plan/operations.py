@@ -89,6 +89,7 @@ class OperationCompiler:
             effect=called.effect,
             hints=hints,
             location=operation.location,
+            tags=operation.tags,
         )
 
     def may_serve(self, hints: Hints, effect: Effect) -> bool:

@@ -176,6 +176,31 @@ class StreamsPages(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """An operation in short, for lists of many: what compiling each of them would take seconds.
+
+    `parameters` are what it takes; `place` is what a call of it sends: "GET /orders/{id}";
+    `spelled` is how others call it: ("aws stepfunctions start-execution",).
+    """
+
+    name: str
+    description: str
+    effect: Effect
+    parameters: tuple[Parameter, ...]
+    place: str = ""
+    spelled: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Outlines(Protocol):
+    """A client adapter that knows all its operations without compiling them."""
+
+    def outlines(self) -> Sequence[Outline]:
+        """Return every operation that calls may name, in short."""
+        ...
+
+
 class ClientAdapter(Protocol):
     """One `consumes` entry, compiled. Operations are compiled when they are first asked for."""
 

@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from naftiko.document.nodes import Scalar
 from naftiko.errors import Problems
@@ -22,6 +23,9 @@ from naftiko.plan.content import Given
 from naftiko.plan.content_files import Files
 from naftiko.plan.given import GivenPlan, declares_nothing_to_run, given_operation
 from naftiko.plan.operations import OperationCompiler
+
+if TYPE_CHECKING:
+    from naftiko.plan.resource_lists import ResourceListPlan
 
 MIN_REFRESH_S = 0.1
 """Shortest time between two looks at a resource."""
@@ -86,7 +90,23 @@ class ResourceCompiler:
             completions=self.completions.compile(
                 operation.name, resource.completions, variables, resource.location
             ),
+            list_=self._list(resource, variables, optional),
         )
+
+    def _list(
+        self, resource: McpResource, variables: Sequence[str], optional: frozenset[str]
+    ) -> ResourceListPlan | None:
+        if resource.list_ is None:
+            return None  # most resources have none, and the import costs
+        from naftiko.plan.resource_lists import ResourceListCompiler
+
+        compiler = ResourceListCompiler(
+            adapter=self.adapter,
+            owner=resource.operation.name,
+            operations=self.operations,
+            problems=self.problems,
+        )
+        return compiler.compile(resource.list_, variables, optional)
 
     def _files(self, resource: McpResource) -> FilesPlan | None:
         if resource.file is None:

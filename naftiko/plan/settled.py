@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from naftiko.document.nodes import Node, Scalar
@@ -64,6 +65,20 @@ class SettledMembers:
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most:
             return value
         raise found.refusal("invalid-bound", f"a whole number from 1 to {most:,}")
+
+    def word(self, member: Member, words: Sequence[str], code: str) -> str | None:
+        """Return one of these words, None where it is not given; true and false are words too.
+
+        Raises: LeftOut, with `code` for any other.
+        """
+        found = self._value(member)
+        if found is None:
+            return None
+        value = found.value
+        word = str(value).lower() if isinstance(value, bool) else value
+        if isinstance(word, str) and word.strip().lower() in words:
+            return word.strip().lower()
+        raise found.refusal(code, " or ".join(f"`{item}`" for item in words))
 
     def number(self, member: Member, default: float, least: float, most: float) -> float:
         """Return a number within its bounds.

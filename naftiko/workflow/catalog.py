@@ -18,9 +18,20 @@ from pathlib import Path
 from naftiko import resources
 from naftiko.document.nodes import Mapping as MappingNode
 from naftiko.document.nodes import Scalar
-from naftiko.errors import DocumentError, NaftikoError, StartError
+from naftiko.errors import DocumentError, NaftikoError
 from naftiko.values import JsonObject
-from naftiko.workflow.files import read_limited
+from naftiko.workflow.catalog_files import (
+    NAME,
+    SOURCE,
+    VERSION,
+    CatalogError,
+    files,
+    folders,
+    inside,
+    read,
+)
+from naftiko.workflow.catalog_files import mark as mark_of
+from naftiko.workflow.catalog_files import stamp as stamp_of
 from naftiko.workflow.plan.canonical import MAX_BYTES
 from naftiko.workflow.plan.integrity import load_plan
 from naftiko.workflow.plan.refused import IntegrityError
@@ -28,20 +39,35 @@ from naftiko.workflow.plan.schema import TIERS
 from naftiko.workflow.plan.trust import TrustStore
 from naftiko.workflow.plan.walk import mapping
 
-SOURCE, PLAN, TESTS, README = "source.yaml", "plan.json", "tests.yaml", "README.md"
+__all__ = [
+    "MAX_SOURCE_BYTES",
+    "MAX_WORKFLOWS",
+    "PLAN",
+    "README",
+    "SHIPPED",
+    "SOURCE",
+    "TESTS",
+    "Catalog",
+    "CatalogError",
+    "Entry",
+    "UnknownWorkflow",
+    "shipped",
+    "version_key",
+]
+
+PLAN, TESTS, README = "plan.json", "tests.yaml", "README.md"
 MAX_SOURCE_BYTES = 256 * 1024
 MAX_WORKFLOWS = 20_000
 SHIPPED = "workflow-catalog"
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{2,63}")
-_VERSION = re.compile(r"(?:0|[1-9]\d{0,8})(?:\.(?:0|[1-9]\d{0,8})){1,2}")
 _SUFFIXES = (".yaml", ".yml")
 _PARTS = ("resolution", "iam", "trust")
 _NEAR = 3
-
-
-class CatalogError(StartError):
-    """A catalog cannot be used as it lies."""
+_MAX_PLANS = 2_000
+"""Plans that are kept as read: a megabyte each at most, mostly a hundredth of that."""
+_HEAD = 100
+_CHECKSUM = re.compile(rb'\{"checksum":"(sha256:[0-9a-f]{64})"')
+"""How a plan begins: in the canonical form its checksum comes first."""
 
 
 class UnknownWorkflow(NaftikoError):  # noqa: N818 - what the caller asked for
@@ -94,7 +120,7 @@ class Entry:
         """
         if self.source is None:
             raise CatalogError(f"`{self.ref}` lies in the catalog without its source")
-        return _read(self.source, MAX_SOURCE_BYTES)
+        return read(self.source, MAX_SOURCE_BYTES)
 
     def read_plan(self) -> bytes:
         """Return the plan's bytes.
@@ -105,7 +131,14 @@ class Entry:
             raise CatalogError(
                 f"`{self.ref}` has not been compiled", hint=f"naftiko workflow compile {self.name}"
             )
-        return _read(self.plan, MAX_BYTES + 1)
+        return read(self.plan, MAX_BYTES + 1)
+
+    def plan_mark(self) -> tuple[int, int, int]:
+        """Return what changes when the plan's file does.
+
+        Raises: CatalogError: there is none.
+        """
+        return mark_of(self.plan or self.home / PLAN)
 
 
 def version_key(version: str) -> tuple[int, ...]:
@@ -122,6 +155,7 @@ class Catalog:
     stamp: str
     _versions: dict[str, tuple[Entry, ...]]
     _plans: dict[Path, tuple[tuple[int, int, int], JsonObject]] = field(default_factory=dict)
+    _checksums: dict[Path, tuple[tuple[int, int, int], str]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folders: Sequence[Path]) -> Catalog:
@@ -131,7 +165,7 @@ class Catalog:
         outside of its folder, the layout is broken.
         """
         roots = tuple(dict.fromkeys(_folder(folder) for folder in folders))
-        stamp = _stamp(roots)
+        stamp = stamp_of(roots)
         found: dict[tuple[str, str], Entry] = {}
         for entry in (entry for root in roots for entry in _entries(root)):
             other = found.setdefault((entry.name, entry.version), entry)
@@ -152,7 +186,7 @@ class Catalog:
 
     def has_changed(self) -> bool:
         """Tell whether files have changed since it was opened: looks at them, reads none."""
-        return _stamp(self.folders) != self.stamp
+        return stamp_of(self.folders) != self.stamp
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -163,8 +197,16 @@ class Catalog:
         """Return the versions of a workflow, the oldest first."""
         return self._versions.get(name, ())
 
-    def find(self, ref: str, *, is_revoked: Callable[[Entry], bool] | None = None) -> Entry:
+    def find(
+        self,
+        ref: str,
+        *,
+        is_revoked: Callable[[Entry], bool] | None = None,
+        is_deprecated: Callable[[Entry], bool] | None = None,
+    ) -> Entry:
         """Return `name@version`, or of `name` the newest version that is not revoked.
+
+        One that is deprecated is returned only where there is no other.
 
         A version that is asked for is returned though it be revoked: integrity refuses it, and says
         why.
@@ -181,9 +223,12 @@ class Catalog:
                     return entry
             near = tuple(entry.ref for entry in reversed(versions[-_NEAR:]))
             raise UnknownWorkflow(f"`{name}` has no version `{version[:30]}`", near)
-        for entry in reversed(versions):
-            if is_revoked is None or not is_revoked(entry):
+        left = [one for one in reversed(versions) if is_revoked is None or not is_revoked(one)]
+        for entry in left:
+            if is_deprecated is None or not is_deprecated(entry):
                 return entry
+        if left:
+            return left[0]
         raise UnknownWorkflow(f"every version of `{name}` has been revoked")
 
     def _near(self, name: str) -> tuple[str, ...]:
@@ -202,7 +247,7 @@ class Catalog:
         Raises: CatalogError; IntegrityError: also where the plan is that of another workflow.
         """
         path = entry.plan or entry.home / PLAN  # of one that is not there `read_plan` tells
-        mark = _mark(path) if entry.plan is not None else (0, 0, 0)
+        mark = mark_of(path) if entry.plan is not None else (0, 0, 0)
         kept = self._plans.get(path)
         if kept is not None and kept[0] == mark:
             return kept[1]
@@ -212,8 +257,31 @@ class Catalog:
             raise IntegrityError(
                 f"`{entry.ref}` of {entry.tier} holds the plan of {own[2]} `{own[0]}@{own[1]}`"
             )
+        if len(self._plans) >= _MAX_PLANS:
+            self._plans.clear()
         self._plans[path] = (mark, plan)
         return plan
+
+    def checksum_of(self, entry: Entry) -> str:
+        """Return what a plan says its checksum is, without reading on; "" where it says none.
+
+        Nobody has verified it: that takes `plan`.
+
+        Raises: CatalogError.
+        """
+        path = entry.plan or entry.home / PLAN
+        mark = mark_of(path)
+        known = self._checksums.get(path)
+        if known is not None and known[0] == mark:
+            return known[1]
+        try:
+            with path.open("rb") as file:
+                found = _CHECKSUM.match(file.read(_HEAD))
+        except OSError as error:
+            raise CatalogError(f"`{path}` cannot be read: {error.strerror}") from None
+        checksum = found[1].decode() if found else ""
+        self._checksums[path] = (mark, checksum)
+        return checksum
 
     def trust(self, entry: Entry, *, root: str | None = None) -> TrustStore:
         """Return whom an entry's plan is believed: the trust data of its folder.
@@ -241,30 +309,12 @@ class Catalog:
         total = hashlib.sha256()
         for folder in sorted(folder for folder in folders if folder is not None):
             for path in sorted(folder.glob("*.json")):
-                total.update(f"{path}\0{_mark(path)}\n".encode())
+                total.update(f"{path}\0{mark_of(path)}\n".encode())
         return total.hexdigest()
 
     def _trust_folder(self, folder: Path) -> Path | None:
         own = folder / "trust"
         return own if own.is_dir() else shipped("trust")
-
-    def part_folders(self, part: str) -> tuple[Path, ...]:
-        """Return the folders `resolution` or `iam` of the catalogs, else the one shipped."""
-        own = tuple(folder / part for folder in self.folders if (folder / part).is_dir())
-        if own:
-            return own
-        fallback = shipped(part)
-        return (fallback,) if fallback is not None else ()
-
-    @property
-    def resolution_folders(self) -> tuple[Path, ...]:
-        """Where the resolution data lie."""
-        return self.part_folders("resolution")
-
-    @property
-    def iam_folder(self) -> Path | None:
-        """Where the permission data lie: of the first folder that has them."""
-        return next(iter(self.part_folders("iam")), None)
 
 
 def shipped(part: str | None = None) -> Path | None:
@@ -293,38 +343,25 @@ def _folder(path: Path) -> Path:
         raise CatalogError(f"the catalog `{path}` is no folder")
     root = path.resolve()
     for part in _PARTS:
-        _inside(root / part, root)
+        inside(root / part, root)
     return root
 
 
-def _inside(path: Path, root: Path) -> Path:
-    """Return a path, unless a symbolic link leads out of the catalog."""
-    if not path.resolve().is_relative_to(root):
-        raise CatalogError(f"`{path}` leads out of the catalog `{root}`")
-    return path
-
-
 def _entries(root: Path) -> Iterator[Entry]:
-    workflows = _inside(root / "workflows", root)
+    workflows = inside(root / "workflows", root)
     if not workflows.is_dir():
         yield from _plain_entries(root)
         return
-    for tier in _folders(workflows, root):
+    for tier in folders(workflows, root):
         if tier.name not in TIERS:
             raise CatalogError(f"`{tier}` is named for no tier", hint=f"tiers: {', '.join(TIERS)}")
-        for name in _folders(tier, root):
-            _named(name, _NAME, "workflow")
-            for version in _folders(name, root):
-                _named(version, _VERSION, "version")
+        for name in folders(tier, root):
+            _named(name, NAME, "workflow")
+            for version in folders(name, root):
+                _named(version, VERSION, "version")
                 entry = _entry(version, name.name, version.name, tier.name, root)
                 if entry is not None:
                     yield entry
-
-
-def _folders(folder: Path, root: Path) -> list[Path]:
-    """Return the folders in one, sorted, but for hidden ones."""
-    inner = (path for path in sorted(folder.iterdir()) if not path.name.startswith("."))
-    return [_inside(path, root) for path in inner if path.is_dir()]
 
 
 def _named(path: Path, pattern: re.Pattern[str], what: str) -> None:
@@ -333,11 +370,8 @@ def _named(path: Path, pattern: re.Pattern[str], what: str) -> None:
 
 
 def _entry(home: Path, name: str, version: str, tier: str, root: Path) -> Entry | None:
-    def file(name: str) -> Path | None:
-        path = home / name
-        return _inside(path, root) if path.is_file() else None
-
-    source, plan = file(SOURCE), file(PLAN)
+    found = files(home, (SOURCE, PLAN, TESTS, README), root)
+    source, plan = found.get(SOURCE), found.get(PLAN)
     if source is None and plan is None:
         return None
     return Entry(
@@ -348,8 +382,8 @@ def _entry(home: Path, name: str, version: str, tier: str, root: Path) -> Entry 
         catalog=root,
         source=source,
         plan=plan,
-        tests=file(TESTS),
-        readme=file(README),
+        tests=found.get(TESTS),
+        readme=found.get(README),
     )
 
 
@@ -361,7 +395,7 @@ def _plain_entries(root: Path) -> Iterator[Entry]:
         source = path / SOURCE if path.is_dir() else path
         if source.suffix not in _SUFFIXES or source.name == TESTS or not source.is_file():
             continue
-        told = _told(_inside(source, root))
+        told = _told(inside(source, root))
         if told is None:
             continue
         name, version, tier = told
@@ -380,7 +414,7 @@ def _told(source: Path) -> tuple[str, str, str] | None:
     from naftiko.document.reader import parse_document
 
     try:
-        text = _read(source, MAX_SOURCE_BYTES).decode()
+        text = read(source, MAX_SOURCE_BYTES).decode()
         document = parse_document(text, str(source))
     except (DocumentError, UnicodeDecodeError):
         return None
@@ -388,7 +422,7 @@ def _told(source: Path) -> tuple[str, str, str] | None:
     metadata = root.get("metadata")
     tier = _word(metadata, "tier") if isinstance(metadata, MappingNode) else None
     name, version = _word(root, "name"), _word(root, "version") or "1.0"
-    if name is None or _NAME.fullmatch(name) is None or _VERSION.fullmatch(version) is None:
+    if name is None or NAME.fullmatch(name) is None or VERSION.fullmatch(version) is None:
         return None
     return name, version, tier if tier in TIERS else "community"
 
@@ -396,42 +430,3 @@ def _told(source: Path) -> tuple[str, str, str] | None:
 def _word(node: MappingNode, name: str) -> str | None:
     found = node.get(name)
     return found.text if isinstance(found, Scalar) else None
-
-
-def _read(path: Path, most: int) -> bytes:
-    try:
-        data = read_limited(path, most)
-    except OSError as error:
-        raise CatalogError(f"`{path}` cannot be read: {error.strerror}") from None
-    if len(data) > most:
-        raise CatalogError(f"`{path}` has more than {most} bytes")
-    return data
-
-
-def _mark(path: Path) -> tuple[int, int, int]:
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise CatalogError(f"`{path}` cannot be read: {error.strerror}") from None
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _stamp(roots: Sequence[Path]) -> str:
-    """Return what changes when files do: from the manifests of index and trust, else from all."""
-    total = hashlib.sha256()
-    for root in roots:
-        for path in _watched(root):
-            if path.is_file():
-                total.update(f"{path}\0{_mark(path)}\n".encode())
-    return total.hexdigest()
-
-
-def _watched(root: Path) -> Iterator[Path]:
-    yield root / "trust" / "manifest.json"
-    manifest = root / "index" / "manifest.json"
-    if manifest.is_file():
-        yield manifest
-        return
-    workflows = root / "workflows"
-    yield from sorted(workflows.glob("*/*/*/*")) if workflows.is_dir() else sorted(root.glob("*"))
-    yield from sorted(root.glob(f"*/{SOURCE}"))

@@ -23,6 +23,7 @@ STAGES = {
     6: "generate",
     7: "index",
     8: "state machine",
+    9: "contribution",
 }
 
 
@@ -169,6 +170,12 @@ _ROWS: tuple[tuple[str, Severity, str, str], ...] = (
         _W,
         "step may be skipped",
         "Where a step with a condition is skipped, so is what uses its outputs without a default.",
+    ),
+    (
+        "WF346",
+        _E,
+        "no error code",
+        "A step has an error code if it makes one call, and if others run once it has failed.",
     ),
     (
         "WF401",

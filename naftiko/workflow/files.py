@@ -26,7 +26,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         with suppress(FileNotFoundError):
             beside.unlink()
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def create_only(path: Path, data: bytes, *, mode: int = 0o600) -> None:
@@ -40,7 +40,7 @@ def create_only(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def read_limited(path: Path, max_bytes: int) -> bytes:
@@ -49,7 +49,7 @@ def read_limited(path: Path, max_bytes: int) -> bytes:
         return file.read(max_bytes + 1)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename durable; some systems cannot, and then their own habits have to do."""
     if not hasattr(os, "O_DIRECTORY"):
         return

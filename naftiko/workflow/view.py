@@ -112,7 +112,7 @@ def is_label(name: str, text: str, type_: str | None = None) -> bool:
 
 def command_like(text: str) -> str | None:
     """Return the name of the first pattern of instructions and commands that a text matches."""
-    plain = _UNSEEN.sub("", _plain_letters(_UNSEEN.sub("", text)))
+    plain = _UNSEEN.sub("", plain_letters(_UNSEEN.sub("", text)))
     words = _BETWEEN.sub(" ", plain)
     for name, pattern in _patterns("words"):
         if pattern.search(words):
@@ -125,7 +125,7 @@ def command_like(text: str) -> str | None:
     return None
 
 
-def _plain_letters(text: str) -> str:
+def plain_letters(text: str) -> str:
     """Return a text as it is read: Latin for what looks like it, no marks, no `l e t t e r s`."""
     plain = unicodedata.normalize("NFKC", text).lower()
     if not plain.isascii():

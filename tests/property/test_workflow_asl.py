@@ -30,13 +30,16 @@ TIMES = st.sampled_from(
     ["2026-01-31T10:00:00Z", "2026-01-30T10:00:00.500Z", "2026-02-01T01:00:00+02:00"]
 )
 PATTERNS = ["a+", "[a-z]*", ".*/.*", "(?:a|b)c?", r"\d\s\w", r"[\w ]{0,3}", "[%]", r"[({)]\\?"]
-TEXT_LIST = {"ref": ["params", "texts"], "t": "list"}
 DATA = {
     "text": st.none() | TEXTS,
     "number": st.none() | NUMBERS,
     "flag": st.none() | st.booleans(),
     "time": st.none() | TIMES,
     "texts": st.none() | st.lists(TEXTS, max_size=3),
+    "maps": st.none()
+    | st.lists(
+        st.fixed_dictionaries({}, optional={"a b": st.none() | TEXTS, "n": NUMBERS}), max_size=3
+    ),
     "deep": st.none()
     | st.fixed_dictionaries({"a": st.none() | st.fixed_dictionaries({"b": st.none() | TEXTS})}),
 }
@@ -60,8 +63,12 @@ def refs(name: str) -> st.SearchStrategy[dict[str, Any]]:
     if name != "text":
         return found
     deep = {"ref": ["params", "deep", "a", "b"], "t": "string"}
+    own = st.sampled_from(
+        [("s", "status"), ("s", "error_code"), ("h", "status"), ("h", "error_code")]
+    )
+    said = own.map(lambda path: {"ref": ["steps", *path], "t": "string"})
     listed = {"ref": ["item", "texts", 1], "t": "string", "default": "none"}
-    return found | st.just(deep) | st.just(listed)
+    return found | st.just(deep) | st.just(listed) | said
 
 
 def texts(depth: int) -> st.SearchStrategy[dict[str, Any]]:
@@ -87,8 +94,9 @@ def texts(depth: int) -> st.SearchStrategy[dict[str, Any]]:
         lambda tree: {"fn": "join", "args": [tree, lit("/", "string")], "t": "string"},
         refs("texts"),
     )
+    dated = times(depth - 1).map(lambda tree: {"fn": "date", "args": [tree], "t": "string"})
     fact = st.just({"fn": "timestamp", "args": [], "t": "string"})
-    return st.one_of(leaves, joined, changed, ends, listed, fact)
+    return st.one_of(leaves, joined, changed, ends, listed, dated, fact)
 
 
 def numbers(depth: int) -> st.SearchStrategy[dict[str, Any]]:
@@ -102,7 +110,10 @@ def numbers(depth: int) -> st.SearchStrategy[dict[str, Any]]:
     lengths = (texts(depth - 1) | refs("texts")).map(
         lambda tree: {"fn": "length", "args": [tree], "t": "integer"}
     )
-    return st.one_of(leaves, sums, lengths)
+    read = st.sampled_from(["12", "-0.5", "+007.25", "1.", ".5", "1e3", "", "x1"]).map(
+        lambda text: {"fn": "number", "args": [lit(text, "string")], "t": "number"}
+    )
+    return st.one_of(leaves, sums, lengths, read)
 
 
 def times(depth: int) -> st.SearchStrategy[dict[str, Any]]:
@@ -115,7 +126,10 @@ def times(depth: int) -> st.SearchStrategy[dict[str, Any]]:
         },
         st.sampled_from("+-"), times(depth - 1), numbers(0),
     )  # fmt: skip
-    return leaves | shifted
+    months = times(depth - 1).map(
+        lambda tree: {"fn": "month_start", "args": [tree], "t": "timestamp"}
+    )
+    return leaves | shifted | months
 
 
 def flags(depth: int) -> st.SearchStrategy[dict[str, Any]]:
@@ -161,26 +175,53 @@ def flags(depth: int) -> st.SearchStrategy[dict[str, Any]]:
     )  # fmt: skip
 
 
+def lists() -> st.SearchStrategy[dict[str, Any]]:
+    plucked = st.sampled_from(["a b", "n", "gone"]).map(
+        lambda name: {
+            "fn": "pluck",
+            "args": [{"ref": ["params", "maps"], "t": "list"}, lit(name, "string")],
+            "t": "list",
+        }
+    )
+    written = st.lists(texts(1), max_size=2).map(lambda items: {"list": items})
+    some = refs("texts") | plucked | written
+    return plucked | st.builds(
+        lambda a, b: {"fn": "concat", "args": [a, b], "t": "list"}, some, some
+    )
+
+
 def trees() -> st.SearchStrategy[dict[str, Any]]:
     any_tree = st.one_of(texts(2), numbers(2), times(1), flags(2))
-    listed = st.lists(any_tree | refs("texts"), max_size=3).map(lambda items: {"list": items})
+    listed = st.lists(any_tree | refs("texts") | lists(), max_size=3).map(
+        lambda items: {"list": items}
+    )
     named = st.dictionaries(TEXTS, any_tree | listed, max_size=3).map(lambda items: {"obj": items})
-    return any_tree | listed | named
+    return any_tree | listed | named | lists()
 
 
-NAMES = Names(step=lambda name: f"$step_{name}")
+HIDDEN = frozenset({("h", "status"), ("h", "error_code")})
+NAMES = Names(step=lambda name: f"$step_{name}", hidden=HIDDEN)
+OWN = {"status": st.sampled_from(["succeeded", "failed"]), "error_code": st.none() | TEXTS}
 
 
 @settings(max_examples=300, deadline=None)
-@given(tree=trees(), data=st.fixed_dictionaries(DATA))
-def test_jsonata_agrees_with_the_engine(tree: dict[str, Any], data: dict[str, Any]) -> None:
-    values = Values(
-        facts=Facts(now=NOW, execution_id="e-1"), params=data, steps={"s": data}, item=data
-    )
+@given(
+    tree=trees(),
+    data=st.fixed_dictionaries(DATA),
+    own=st.fixed_dictionaries(OWN),
+    outputs=st.fixed_dictionaries({"status": st.none() | TEXTS, "error_code": st.none() | TEXTS}),
+)
+def test_jsonata_agrees_with_the_engine(
+    tree: dict[str, Any], data: dict[str, Any], own: dict[str, Any], outputs: dict[str, Any]
+) -> None:
+    steps = {"s": {**data, **own}, "h": outputs}
+    values = Values(facts=Facts(now=NOW, execution_id="e-1"), params=data, steps=steps, item=data)
     try:
         expected = compile_tree(tree)(values)
     except TypeMismatch:
         return
     text = Compiler(NAMES).code(tree).text
-    bindings = {"params": data, "step_s": data, "item": data, "facts": FACTS}
+    held = {**own, **{f"={name}": value for name, value in outputs.items()}}
+    bindings = {"params": data, "step_s": {**data, **own}, "item": data, "facts": FACTS}
+    bindings["step_h"] = held
     assert queries.evaluate(text, bindings) == expected, text

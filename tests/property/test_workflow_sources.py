@@ -49,7 +49,10 @@ class Table:
         if digest[0] < 60:
             return "ThrottlingException"
         if operation in CHANGES:
-            return {"DBSnapshot": {"DBSnapshotIdentifier": f"made-{digest[9] % 3}"}}
+            state = ("available", "creating")[digest[8] % 2]
+            return {
+                "DBSnapshot": {"DBSnapshotIdentifier": f"made-{digest[9] % 3}", "Status": state}
+            }
         rows = [
             {
                 "DBSnapshotIdentifier": f"s{digest[index]}",
@@ -62,7 +65,11 @@ class Table:
 
 
 class Failed(Exception):  # noqa: N818 - a step's failure
-    """A step of the reference failed."""
+    """A step of the reference failed; `code` is AWS's, if AWS refused it."""
+
+    def __init__(self, code: str | None = None) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Skip(Exception):  # noqa: N818 - an event
@@ -76,6 +83,8 @@ class Scope:
         self.status: dict[str, str] = dict(outer.status) if outer else {}
         self.answers: dict[str, Json] = dict(outer.answers) if outer else {}
         self.outputs: dict[str, Json] = dict(outer.outputs) if outer else {}
+        self.codes: dict[str, str | None] = dict(outer.codes) if outer else {}
+        self.named: dict[str, set[str]] = dict(outer.named) if outer else {}
         self.item = item
         self.variables: Json = {}
 
@@ -100,8 +109,11 @@ def referred(ref: nodes.Ref, scope: Scope) -> Any:
         return reach(scope.variables[ref.root], ref.path)
     step, what, *rest = ref.path
     status = scope.status[str(step)]
-    if what == "status":
-        return status
+    if what not in scope.named[str(step)]:
+        if what == "status":
+            return status
+        if what == "error_code":
+            return scope.codes[str(step)]
     if status in {"skipped", "failed"}:
         if ref.default is None:
             raise Skip
@@ -198,15 +210,17 @@ class Reference:
     def step(self, step: ast.Step, scope: Scope) -> str:
         answer: Json = {}
         outputs: Json = {}
-        status = "succeeded"
+        status, code = "succeeded", None
         try:
             if step.condition is not None and not condition(step.condition, scope):
                 raise Skip
             answer, outputs = self.done(step, scope)
         except Skip:
             status = "skipped"
-        except Failed:
-            status = "failed"
+        except Failed as failed:
+            status, code = "failed", failed.code
+        scope.codes[step.id] = code
+        scope.named[step.id] = {one.name.text for one in step.outputs}
         scope.status[step.id], scope.answers[step.id] = status, answer
         scope.outputs[step.id] = outputs
         return status
@@ -254,7 +268,8 @@ class Reference:
                 return answer
             if answer != "ThrottlingException":
                 break
-        raise Failed
+        assert isinstance(answer, str)
+        raise Failed(answer)
 
     def poll(self, poll: ast.Poll, step: ast.Step, scope: Scope) -> Json:
         assert poll.command is not None
@@ -284,7 +299,7 @@ class Reference:
         items = rendered(loop.over, scope) or []
         if len(items) > loop.max_items:
             raise Failed
-        failed = 0
+        failed, code = 0, None
         for item in items:
             inner = Scope(scope, item)
             for step in ordered(loop.do):
@@ -293,9 +308,10 @@ class Reference:
                     self.changed.add(id_)
                 if status == "failed" and step.on_error == "fail":
                     failed += 1
+                    code = inner.codes[step.id]
                     break
             if failed and loop.on_item_error == "fail":
-                raise Failed
+                raise Failed(code)
         return {"count": len(items), "succeeded": len(items) - failed, "failed": failed}
 
     def roll_back(self, failing: ast.Step, order: list[str]) -> str:
@@ -369,6 +385,11 @@ class Writer:
             step["condition" if step.get("action") not in {"poll", "assert"} else "_"] = before
             step.pop("_", None)
         step["on_error"] = self.one_of("fail", "fail", "continue")
+        asks = step["type"] == "command" or step.get("action") in {"poll", "for_each"}
+        if step["on_error"] == "continue" and asks:
+            code = f"steps.{id_}.error_code"
+            self.tests += [f"{code} == 'ThrottlingException'", f"{code} != null"]
+            self.texts.append(f"${{{code}:-none}}")
         return step
 
     def common(self, action: str, **members: str) -> Json:
@@ -395,6 +416,10 @@ class Writer:
             "CreateDBSnapshot", DBSnapshotIdentifier=self.text(), DBInstanceIdentifier="db"
         )
         made["outputs"] = {"name": {"path": "DBSnapshot.DBSnapshotIdentifier"}}
+        if self.one_of(False, True):
+            made["outputs"]["status"] = {"path": "DBSnapshot.Status"}
+            self.tests.append(f"steps.{id_}.status == 'available'")
+            self.texts.append(f"${{steps.{id_}.status:-lost}}")
         self.texts.append(f"${{steps.{id_}.name{self.one_of('', ':-lost')}}}")
         self.creates.append(id_)
         return made

@@ -43,7 +43,11 @@ class Table:
 
 
 class Failed(Exception):  # noqa: N818 - a step's failure
-    """A step of the reference failed."""
+    """A step of the reference failed; `code` is AWS's, if AWS refused it."""
+
+    def __init__(self, code: str | None = None) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Skip(Exception):  # noqa: N818 - an event
@@ -59,7 +63,7 @@ class Reference:
         self.changed: set[str] = set()
 
     def run(self) -> str:
-        scope: Json = {"steps": {}, "registers": {}, "item": None}
+        scope: Json = {"steps": {}, "ended": {}, "own": {}, "registers": {}, "item": None}
         for operation in self.document["execution_plan"]:
             if self.step(operation, scope) == "failed" and operation["on_error"] == "fail":
                 return self.roll_back(operation, scope)
@@ -68,6 +72,7 @@ class Reference:
     def step(self, operation: Json, scope: Json) -> str:
         step_id, guard = operation["step_id"], operation["guard"]
         outputs: Json = {}
+        code = None
         try:
             if guard is not None and not scope["registers"].get(guard):
                 raise Skip
@@ -75,18 +80,28 @@ class Reference:
             status = "succeeded"
         except Skip:
             status = "skipped"
-        except Failed:
-            status = "failed"
+        except Failed as failed:
+            status, code = "failed", failed.code
         if operation["op"] == "CONDITION":
             scope["registers"][operation["dest"]] = outputs.get("value") is True
-        scope["steps"][step_id] = {**outputs, "status": status}
+        own = {"status": status, "error_code": code}
+        for name in self.declared(operation):
+            own.pop(name, None)
+        scope["steps"][step_id] = {**own, **outputs}
+        scope["ended"][step_id] = status
+        scope["own"][step_id] = own
         return status
+
+    @staticmethod
+    def declared(operation: Json) -> list[str]:
+        return [*operation.get("select", {}), *operation.get("values", {})]
 
     def value(self, tree: Json, scope: Json) -> Any:
         if "lit" in tree:
             return tree["lit"]
         if "cat" in tree:
-            return "".join(str(self.value(part, scope)) for part in tree["cat"])
+            parts = [self.value(part, scope) for part in tree["cat"]]
+            return "".join("" if part is None else str(part) for part in parts)
         if "op" in tree:
             left, right = self.value(tree["a"], scope), self.value(tree["b"], scope)
             return {"==": left == right, "!=": left != right}[tree["op"]]
@@ -99,8 +114,8 @@ class Reference:
             found = scope["vars"]
         else:
             step = scope["steps"][path[0]]
-            missing = step["status"] in {"skipped", "failed"}
-            if missing and "default" not in tree and path[1] != "status":
+            missing = scope["ended"][path[0]] in {"skipped", "failed"}
+            if missing and "default" not in tree and path[1] not in scope["own"][path[0]]:
                 raise Skip
             found, path = step, path[1:]
         for part in path:
@@ -108,16 +123,16 @@ class Reference:
         return tree.get("default") if found is None else found
 
     def ask(self, operation: Json, scope: Json) -> Json:
-        members = {
-            name: self.value(tree, scope) for name, tree in operation["input_mapping"].items()
-        }
+        given = {name: self.value(tree, scope) for name, tree in operation["input_mapping"].items()}
+        members = {name: value for name, value in given.items() if value is not None}
         for _ in range(operation["retry"]["max_attempts"]):
             answer = self.table(operation["operation"], members)
             if isinstance(answer, dict):
                 return answer
             if answer not in {"SlowDown", *operation["retry"]["retry_on"]}:
                 break
-        raise Failed
+        assert isinstance(answer, str)
+        raise Failed(answer)
 
     def aws_call(self, operation: Json, scope: Json) -> Json:
         answer = self.ask(operation, scope)
@@ -150,14 +165,15 @@ class Reference:
         if len(items) > operation["max_items"]:
             raise Failed
         for item in items:
-            inner = {**scope, "item": item, "steps": dict(scope["steps"])}
+            inner = {**scope, "item": item}
+            inner |= {name: dict(scope[name]) for name in ("steps", "ended", "own")}
             for body in operation["body"]:
                 status = self.step(body, inner)
                 if body["step_id"] in self.changed:
                     self.changed.add(operation["step_id"])
                 if status == "failed" and body["on_error"] == "fail":
                     if operation["on_item_error"] == "fail":
-                        raise Failed
+                        raise Failed(inner["own"][body["step_id"]]["error_code"])
                     break
         return {"count": len(items)}
 
@@ -196,6 +212,11 @@ CHOSEN = {
     "select": {"id": "Id", "items": "Items"},
     "output_schema": {"Id": "string", "Items": "list"},
 }
+HIDING = {
+    "select": {**CHOSEN["select"], "status": "State", "error_code": "Id"},
+    "output_schema": {**CHOSEN["output_schema"], "State": "string"},
+}
+"""Outputs that are called as what a step says of itself."""
 ID = {"select": {"id": "Id"}, "output_schema": {"Id": "string"}}
 
 
@@ -217,7 +238,7 @@ class Maker:
         return {"cat": [lit("t-"), found]} if self.one_of(False, True) else found
 
     def test(self, left: Json | None = None) -> Json:
-        right = lit(self.one_of("x", "given", "i0", "i1", "a"))
+        right = lit(self.one_of("x", "given", "i0", "i1", "a", "failed", "Refused", "SlowDown"))
         return {"op": self.one_of("==", "!="), "a": left or self.text(), "b": right}
 
     def retry(self) -> Json:
@@ -243,10 +264,12 @@ class Maker:
 
     def reads(self, step_id: str) -> None:
         default = {"default": "d"} if self.one_of(False, True) else {}
-        self.texts.extend([ref("steps", step_id, "id", **default), ref("steps", step_id, "status")])
+        for name in ("id", "status", "error_code"):
+            self.texts.append(ref("steps", step_id, name, **(default if name == "id" else {})))
 
     def read(self, index: int, step_id: str) -> Json:
-        made = aws(step_id, f"List{index}", {"In": self.text()}, retry=self.retry(), **CHOSEN)
+        chosen = self.one_of(CHOSEN, CHOSEN, HIDING)
+        made = aws(step_id, f"List{index}", {"In": self.text()}, retry=self.retry(), **chosen)
         self.reads(step_id)
         self.lists.append(ref("steps", step_id, "items", type_="list"))
         return made

@@ -18,12 +18,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_name(parser, several=True)
     common.add_all(parser)
     parser.add_argument("--strict", action="store_true", help="fail on warnings as well")
+    parser.add_argument(
+        "--gates",
+        action="store_true",
+        help="run all gates of a contribution, its tests too; also of submissions, by their ids, "
+        "whose report has to be what comes out; 3 where one fails",
+    )
     common.add_catalog(parser)
     common.add_json(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Compile every workflow and say everything there is to say; nothing is written."""
+    if arguments.gates:
+        from naftiko.cli.workflows.gates import run_gates
+
+        return run_gates(arguments, console)
     reports: list[JsonValue] = []
     is_bad = False
     for target in common.find_targets(arguments, common.open_catalog(arguments)):

@@ -127,6 +127,18 @@ def catalog_folders(arguments: argparse.Namespace) -> list[Path]:
     return [found]
 
 
+def need_own_catalog(arguments: argparse.Namespace) -> None:
+    """Refuse to change the catalog of the engine, unless it is asked for.
+
+    Raises: StartError.
+    """
+    if not arguments.catalogs and catalog_folders(arguments)[0] != DEFAULT_CATALOG:
+        raise StartError(
+            "there is no catalog of your own here, and that of naftiko is not yours to change",
+            hint="name a folder with --catalog, or begin with `naftiko workflow new NAME`",
+        )
+
+
 def open_catalog(arguments: argparse.Namespace) -> Catalog:
     """Open the catalog.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from naftiko.cli.console import Console
 from naftiko.cli.workflows import common
 from naftiko.cli.workflows.key_folder import add_keys, key_folder, key_path, signing_key
-from naftiko.errors import ExitCode, StartError
+from naftiko.errors import ExitCode
 from naftiko.values import JsonValue
 
 if TYPE_CHECKING:
@@ -130,13 +130,8 @@ def _add(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _trust_folder(arguments: argparse.Namespace) -> Path:
-    folder = common.catalog_folders(arguments)[0]
-    if not arguments.catalogs and folder != common.DEFAULT_CATALOG:
-        raise StartError(
-            "there is no catalog of your own here, and that of naftiko is not yours to change",
-            hint="name a folder with --catalog, or begin with `naftiko workflow new NAME`",
-        )
-    return folder / "trust"
+    common.need_own_catalog(arguments)
+    return common.catalog_folders(arguments)[0] / "trust"
 
 
 def _list(arguments: argparse.Namespace, console: Console) -> int:

@@ -58,17 +58,19 @@ def _row(entry: Entry, catalog: Catalog) -> JsonObject:
         return row
     try:
         plan = catalog.plan(entry)
-        revoked = catalog.trust(entry).is_revoked(str(plan["checksum"]))
+        trust, checksum = catalog.trust(entry), str(plan["checksum"])
     except IntegrityError as error:
         return {**row, "state": "broken", "reason": str(error)}
     metadata = mapping(plan["metadata"])
     state = "signed" if objects(plan["signatures"]) else "unsigned"
+    if trust.deprecation(checksum) is not None:
+        state = "deprecated"
     row |= {
-        "state": "revoked" if revoked else state,
+        "state": "revoked" if trust.is_revoked(checksum) else state,
         "risk_score": metadata["risk_score"],
         "read_only": metadata["read_only"],
         "services": metadata["services"],
-        "checksum": plan["checksum"],
+        "checksum": checksum,
     }
     return row
 

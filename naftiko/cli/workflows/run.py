@@ -14,7 +14,7 @@ from naftiko.cli.workflows.given import add_parameters, read_parameters
 from naftiko.cli.workflows.serving import STATE_KEY, add_aws, add_policy, add_state, serve
 from naftiko.errors import ExitCode, StartError
 from naftiko.values import JsonObject
-from naftiko.workflow.plan.walk import objects
+from naftiko.workflow.plan.walk import mapping, objects
 from naftiko.workflow.vm.environment import MODES
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ async def _run(arguments: argparse.Namespace, console: Console, sandbox: Sandbox
                 idempotency_key=arguments.idempotency_key,
             )
             if arguments.mode == "step_by_step" and driver.confirm == "leave":
-                _check_somebody_confirms(served)
+                _check_somebody_confirms(served, arguments.name)
             result = await driver.drive(lambda tell: service.execute(order, on_event=tell))
         except Refused as error:
             return refused(error, console, as_json=arguments.json)
@@ -111,8 +111,10 @@ def _declared(arguments: argparse.Namespace, plans: Plans, console: Console) -> 
     return objects(plan["parameters"])
 
 
-def _check_somebody_confirms(served: Served) -> None:
-    if not served.is_durable:
+def _check_somebody_confirms(served: Served, name: str) -> None:
+    plans = served.service.plans
+    metadata = mapping(plans.catalog.plan(plans.find(name))["metadata"])
+    if not served.is_durable and metadata["read_only"] is not True:
         raise StartError(
             "nobody can be asked before changes, and the execution could not wait for it",
             hint=f"give --confirm, --yes or --mode full, or set `{STATE_KEY}` to resume it later",

@@ -38,10 +38,26 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             {"handler": one["handler"], "steps": one["steps"]} for one in objects(plan["rollback"])
         ]
         found["signed_by"] = [one["key_id"] for one in objects(plan["signatures"])]
+        found["withdrawn"] = _withdrawn(target, plan)
         common.print_json(found, console)
     else:
         console.data("\n".join(_lines(plan)))
+        withdrawn = _withdrawn(target, plan)
+        if withdrawn is not None:
+            console.note(f"{withdrawn['state']}: {withdrawn['reason']}")
     return ExitCode.OK
+
+
+def _withdrawn(target: common.Target, plan: JsonObject) -> JsonObject | None:
+    """Return whether a version was deprecated or revoked, and why."""
+    if target.entry is None:
+        return None
+    trust, checksum = target.catalog.trust(target.entry), str(plan["checksum"])
+    revoked, deprecated = trust.revoked_checksums.get(checksum), trust.deprecation(checksum)
+    found = revoked or deprecated
+    if found is None:
+        return None
+    return {"state": "revoked" if revoked is not None else "deprecated", **found.to_json()}
 
 
 def _lines(plan: JsonObject) -> Iterator[str]:

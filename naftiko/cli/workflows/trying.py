@@ -15,9 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from naftiko.cli.loading import start_sandbox
 from naftiko.cli.workflows.aws import open_caller
+from naftiko.cli.workflows.offline import only_to
 from naftiko.errors import Problem, Problems, Severity
 from naftiko.plan.masking import Masker
 from naftiko.sandbox import Sandbox
@@ -25,11 +27,15 @@ from naftiko.source import Location
 from naftiko.values import JsonObject
 from naftiko.workflow.catalog import Catalog, Entry
 from naftiko.workflow.compiler import compile_source, load_data
+from naftiko.workflow.contribution.material import TestsTookTooLong
 from naftiko.workflow.library import CatalogLibrary
 from naftiko.workflow.ports import AwsFailure, Principal
 from naftiko.workflow.security.permissions import identify
 from naftiko.workflow.testing import Case, World, check_cases, parse_tests, run_tests
 from naftiko.workflow.testing.report import Report
+
+_START_S, _TEST_S = 30, 5
+"""How long tests may take: the specification's five seconds each, and the first use of moto."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +90,25 @@ class Trial:
         report = asyncio.run(self._run(found.plan, cases))
         return Tried(problems=found.problems, report=report)
 
+    def run_plan(self, plan: JsonObject, cases: Sequence[Case]) -> Report:
+        """Run the tests of a plan; they get some seconds each.
+
+        Raises: TestsTookTooLong.
+        """
+        return asyncio.run(self._run_in_time(plan, cases))
+
+    async def _run_in_time(self, plan: JsonObject, cases: Sequence[Case]) -> Report:
+        try:
+            async with asyncio.timeout(_START_S + _TEST_S * len(cases)):
+                return await self._run(plan, cases)
+        except TimeoutError:
+            raise TestsTookTooLong from None
+
     async def _run(self, plan: JsonObject, cases: Sequence[Case]) -> Report:
+        with only_to(urlsplit(self._sandbox.account.endpoint_url).port or 0):
+            return await self._run_here(plan, cases)
+
+    async def _run_here(self, plan: JsonObject, cases: Sequence[Case]) -> Report:
         caller = open_caller(self._sandbox, Masker())
         try:
             try:

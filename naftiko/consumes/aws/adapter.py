@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from naftiko.consumes.resilience.compiler import Layers
     from naftiko.document.nodes import Mapping as MappingNode
     from naftiko.model.consumes import ConsumedAwsOperation, ConsumesAws
-    from naftiko.plan.ports import ClientContext, ClientOperation
+    from naftiko.plan.ports import ClientContext, ClientOperation, Outline
     from naftiko.source import Location
 
 CREDENTIAL_FIELDS = ("accessKeyId", "secretAccessKey", "sessionToken")
@@ -53,6 +53,19 @@ class AwsClientAdapter:
     def operation_names(self) -> Sequence[str]:
         """Return the names calls may use."""
         return tuple(self._declared) or self.service.operation_names()
+
+    def outlines(self) -> Sequence[Outline]:
+        """Return every operation that calls may name, from the service's model."""
+        from naftiko.consumes.aws.outlines import outline_of
+
+        found = []
+        for name in self.operation_names():
+            entry = self._declared.get(name)
+            target = entry.operation.text if entry and entry.operation is not None else name
+            api_name = catalog.find_operation(self.service.name, target)
+            if api_name is not None:
+                found.append(outline_of(self.service, api_name, name, entry))
+        return found
 
     def operation(self, name: str) -> ClientOperation | None:
         """Return that operation, compiled once; None where there is none."""

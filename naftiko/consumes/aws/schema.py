@@ -38,6 +38,8 @@ _SCALARS: dict[str, str] = {
     "bigDecimal": "number",
     "boolean": "boolean",
 }
+JSON_KINDS = {**_SCALARS, "structure": "object", "map": "object", "list": "array"}
+"""The JSON type of a shape; of what is not listed, such as times and bytes, it is a string."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from naftiko.consumes.workflows import settings as reading
-from naftiko.consumes.workflows.building import build_service
+from naftiko.consumes.workflows.building import build_service, build_suggester
 from naftiko.consumes.workflows.caller import AwsCaller
 from naftiko.consumes.workflows.operations import Desk
-from naftiko.consumes.workflows.table import OPERATIONS, make
+from naftiko.consumes.workflows.table import OPERATIONS, SUGGESTS, make
 from naftiko.consumes.workflows.telling import Leaving
 from naftiko.errors import CompileError, NaftikoError, Problem, StartError
 from naftiko.extras import require_extra
@@ -39,6 +39,7 @@ class WorkflowsAdapter:
         caller: AwsCaller,
     ) -> None:
         """Open nothing yet."""
+        self._suggester = build_suggester(service, settings.embedder)
         self.namespace = settings.namespace
         self.settings = settings
         self.service = service
@@ -46,6 +47,7 @@ class WorkflowsAdapter:
         self._leaving = Leaving(self._cancel, with_callers=settings.cancels)
         self._desk = Desk(
             service=service,
+            suggester=self._suggester,
             view=settings.view,
             allow_raw=settings.allow_raw,
             leaving=self._leaving,
@@ -69,6 +71,8 @@ class WorkflowsAdapter:
     def start(self) -> None:
         """Open the state, and take up the executions that nobody works at."""
         self._starting = asyncio.get_running_loop().create_task(self._start())
+        if SUGGESTS in self._operations:
+            self._suggester.start()
 
     async def _start(self) -> None:
         try:
@@ -86,6 +90,7 @@ class WorkflowsAdapter:
         if starting is not None:
             with suppress(asyncio.CancelledError):
                 await starting
+        await self._suggester.close()
         await self._leaving.close()
         try:
             await self.service.close()

@@ -13,6 +13,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from naftiko.workflow.discovery.live import LiveIndex
+from naftiko.workflow.discovery.permitted import Permitted
+from naftiko.workflow.discovery.suggest import Suggester
 from naftiko.workflow.runtime.plans import Plans
 from naftiko.workflow.runtime.service import WorkflowService
 from naftiko.workflow.state.ledger import Ledger
@@ -62,6 +65,17 @@ def build_service(settings: WorkflowSettings, access: Access) -> WorkflowService
         policy=settings.policy,
         confirm_key=confirm_key(settings.state.key),
         new_id=lambda: uuid4().hex,
+    )
+
+
+def build_suggester(service: WorkflowService, embedder: str) -> Suggester:
+    """Return what finds workflows of a service; no index is made yet."""
+    return Suggester(
+        service.plans,
+        LiveIndex(service.plans, service.clock, embedder=embedder),
+        service.clock,
+        policy=service.policy,
+        permitted=Permitted(service.gates, service.clock, service.policy),
     )
 
 

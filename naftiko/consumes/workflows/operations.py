@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from naftiko.consumes.workflows.answers import TROUBLES, answer, error_of
 from naftiko.consumes.workflows.describing import Wanted, described, listed
+from naftiko.consumes.workflows.suggesting import shown_suggestions
 from naftiko.consumes.workflows.telling import following
 from naftiko.errors import FieldError, InputError, StartError
 from naftiko.plan.inputs import compile_validator, field_errors
 from naftiko.plan.ports import Effect, Parameter, Result
+from naftiko.workflow.discovery.suggest import Wish
 from naftiko.workflow.runtime.orders import Order
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from naftiko.consumes.workflows.telling import Leaving
     from naftiko.plan.run import Run
     from naftiko.values import JsonObject, JsonSchema, JsonValue
+    from naftiko.workflow.discovery.suggest import Suggester
     from naftiko.workflow.runtime.orders import OnEvent
     from naftiko.workflow.runtime.service import WorkflowService
     from naftiko.workflow.state.store import Execution
@@ -38,6 +42,7 @@ class Desk:
     """
 
     service: WorkflowService
+    suggester: Suggester
     view: str
     allow_raw: bool
     leaving: Leaving
@@ -139,13 +144,33 @@ async def list_workflows(desk: Desk, given: JsonObject, run: Run) -> Result:
         limit=_whole(given.get("limit"), 50),
         cursor=_text(given, "cursor"),
     )
-    return Result(value=listed(service.plans, wanted, service.clock.now()))
+    await service.plans.looked()
+    # There may be thousands of plans, each of which is verified.
+    shelf = desk.suggester.live.shelf
+    value = await asyncio.to_thread(listed, service.plans, wanted, service.clock.now(), shelf)
+    return Result(value=value)
+
+
+async def suggest_workflows(desk: Desk, given: JsonObject, run: Run) -> Result:
+    """Find the workflows that answer a question."""
+    wish = Wish(
+        query=str(given["query"]),
+        max_results=_whole(given.get("max_results"), 5),
+        risk_threshold=_number(given.get("risk_threshold"), 5.0),
+        include_blocked=given.get("include_blocked") is True,
+    )
+    answer = await desk.suggester.suggest(wish)
+    # Each text is looked through for instructions.
+    return Result(value=await asyncio.to_thread(shown_suggestions, answer))
 
 
 async def get_workflow(desk: Desk, given: JsonObject, run: Run) -> Result:
     """Describe a workflow."""
     service = desk.service
-    return Result(value=described(service.plans, str(given["workflow_name"]), service.clock.now()))
+    await service.plans.looked()
+    name = str(given["workflow_name"])
+    value = await asyncio.to_thread(described, service.plans, name, service.clock.now())
+    return Result(value=value)
 
 
 async def get_execution(desk: Desk, given: JsonObject, run: Run) -> Result:
@@ -285,6 +310,10 @@ def _wait_s(given: JsonObject, run: Run) -> float | None:
 def _text(given: JsonObject, name: str) -> str | None:
     value = given.get(name)
     return value if isinstance(value, str) and value else None
+
+
+def _number(value: JsonValue, otherwise: float) -> float:
+    return float(value) if isinstance(value, int | float) else otherwise
 
 
 def _whole(value: JsonValue, otherwise: int) -> int:

@@ -31,6 +31,10 @@ _FUNCTIONS = {
     **dict.fromkeys(("timestamp", "uuid", "execution_id", "region", "account_id"), "string"),
     **dict.fromkeys(("partition", "lower", "upper", "trim", "string", "join"), "string"),
     **dict.fromkeys(("int", "length"), "integer"),
+    **dict.fromkeys(("concat", "pluck"), "list"),
+    "date": "string",
+    "month_start": "timestamp",
+    "number": "number",
     "now": "timestamp",
 }
 _LOGICAL = frozenset(("||", "&&", "!", "==", "!=", "<", "<=", ">", ">="))

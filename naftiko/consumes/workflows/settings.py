@@ -19,6 +19,7 @@ from naftiko.document.nodes import Sequence as SequenceNode
 from naftiko.errors import did_you_mean
 from naftiko.expressions.durations import parse_duration_s
 from naftiko.resources import data_folder
+from naftiko.search.embedders import is_installed
 from naftiko.workflow.runtime.policy import TIERS, Policy
 from naftiko.workflow.state.ledger import TTL_S
 from naftiko.workflow.view import VIEWS
@@ -33,6 +34,8 @@ STATE_FOLDER = ".naftiko/workflows"
 TABLE = "naftiko-workflows"
 STORES = ("memory", "sqlite", "dynamodb")
 TARGETS = ("local", "step-functions")
+EMBEDDER_EXTRAS = {"wordllama": "search", "minilm": "minilm"}
+EMBEDDERS = ("auto", "none", *EMBEDDER_EXTRAS)
 KEY_VARIABLE = "NAFTIKO_STATE_KEY"
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
@@ -63,6 +66,7 @@ class WorkflowSettings:
     allow_raw: bool
     cancels: bool
     aws: AwsSettings
+    embedder: str = "auto"
 
 
 def read(entry: ConsumesWorkflows, context: ClientContext) -> WorkflowSettings:
@@ -81,6 +85,7 @@ def read(entry: ConsumesWorkflows, context: ClientContext) -> WorkflowSettings:
         allow_raw=reader.switch(entry.allow_raw, "allowRaw", otherwise=False),
         cancels=reader.word(entry.on_cancel, "onCancel", ("continue", "cancel"), "continue")
         == "cancel",
+        embedder=reader.embedder(entry.embedder),
         aws=read_settings(entry.aws, context),
     )
 
@@ -141,6 +146,19 @@ class _Reader:
             return False
         whole = rendered(scalar, self._context)
         return any(value.strip() in {text, whole} for value in self._context.environment.values())
+
+    def embedder(self, scalar: Scalar | None) -> str:
+        """Read `embedder`; one that is not installed is told of, and words alone have to do."""
+        name = self.word(scalar, "embedder", EMBEDDERS, "auto")
+        if scalar is not None and name not in {"auto", "none"} and not is_installed(name):
+            self._context.problems.warn(
+                "missing-extra",
+                f"the embedder `{name}` is not installed, so that workflows are found by their "
+                "words only",
+                scalar.location,
+                f"install it with `pip install 'naftiko[{EMBEDDER_EXTRAS[name]}]'`",
+            )
+        return name
 
     # -- state --------------------------------------------------------------------------------
 

@@ -18,14 +18,21 @@ from naftiko.consumes.workflows.operations import (
     get_workflow,
     list_executions,
     list_workflows,
+    suggest_workflows,
 )
+from naftiko.consumes.workflows.reading import GRAPHS, get_graph, get_plan, get_source
 from naftiko.consumes.workflows.schemas import MAX_WAIT_S, MODES, STATUSES, result_schema
+from naftiko.consumes.workflows.suggesting import suggestions_schema
 from naftiko.plan.ports import Effect, Parameter
+from naftiko.workflow.discovery.suggest import MAX_QUERY, MAX_RESULTS
 from naftiko.workflow.runtime.policy import TIERS
 from naftiko.workflow.view import VIEWS
 
 if TYPE_CHECKING:
     from naftiko.values import JsonObject
+
+
+SUGGESTS = "suggest-workflows"
 
 
 def _parameter(
@@ -103,7 +110,7 @@ class Row:
     effect: Effect
     work: Work
     parameters: tuple[Parameter, ...]
-    output_schema: JsonObject
+    output_schema: JsonObject | None
 
 
 OPERATIONS: Mapping[str, Row] = {
@@ -129,6 +136,38 @@ OPERATIONS: Mapping[str, Row] = {
         ),
         output_schema=_listing("workflows"),
     ),
+    SUGGESTS: Row(
+        description="The workflows that answer a question, the best first: what they do, need and "
+        "risk, whether they may be executed here, and why they were found. None where nothing "
+        "answers. `filtered` counts what was found and left out.",
+        effect=Effect.READ,
+        work=suggest_workflows,
+        parameters=(
+            _parameter(
+                "query",
+                {"type": "string", "minLength": 1, "maxLength": MAX_QUERY},
+                "What is to be done, in any words: back up my database before the upgrade.",
+                required=True,
+            ),
+            _parameter(
+                "max_results",
+                {"type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": 5},
+                "How many are given at most.",
+            ),
+            _parameter(
+                "risk_threshold",
+                {"type": "number", "minimum": 0, "maximum": 10, "default": 5.0},
+                "Only those of this risk or less: 0 is harmless, 10 is the worst.",
+            ),
+            _parameter(
+                "include_blocked",
+                {"type": "boolean", "default": False},
+                "Those as well that may not be executed here: `executable` is false, and "
+                "`blocked_by` says why.",
+            ),
+        ),
+        output_schema=suggestions_schema(),
+    ),
     "get-workflow": Row(
         description="All there is to say of a workflow: its parameters and outputs as JSON "
         "Schemas, its steps, permissions, risk, and a graph of it.",
@@ -136,6 +175,42 @@ OPERATIONS: Mapping[str, Row] = {
         work=get_workflow,
         parameters=(_NAME,),
         output_schema={"type": "object", "required": ["workflow_name", "version", "tier"]},
+    ),
+    "get-workflow-source": Row(
+        description="The source of a workflow, as YAML: its author's own words, with hidden "
+        "characters made visible.",
+        effect=Effect.READ,
+        work=get_source,
+        parameters=(
+            _NAME,
+            _parameter(
+                "view",
+                {"type": "string", "enum": ["label", "raw"], "default": "label"},
+                "label: hidden characters made visible. raw: its bytes, where that is allowed.",
+            ),
+        ),
+        output_schema=None,
+    ),
+    "get-workflow-plan": Row(
+        description="The compiled plan of a workflow, as JSON: the bytes that were signed.",
+        effect=Effect.READ,
+        work=get_plan,
+        parameters=(_NAME,),
+        output_schema={"type": "object"},
+    ),
+    "get-workflow-graph": Row(
+        description="A graph of what a workflow does: Mermaid, or a drawing (SVG).",
+        effect=Effect.READ,
+        work=get_graph,
+        parameters=(
+            _NAME,
+            _parameter(
+                "format",
+                {"type": "string", "enum": [*GRAPHS], "default": "mermaid"},
+                "What it is drawn as.",
+            ),
+        ),
+        output_schema=None,
     ),
     "execute-workflow": Row(
         description="Executes a workflow, or goes on with an execution: with `confirm_token` it "

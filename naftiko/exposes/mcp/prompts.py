@@ -12,13 +12,14 @@ from naftiko.errors import did_you_mean
 from naftiko.exposes.mcp.failures import guarded, refuse_failed
 from naftiko.exposes.mcp.peer import NOBODY, Peer
 from naftiko.exposes.mcp.responses import dump
-from naftiko.exposes.mcp.tools import MAX_NAME, MAX_SHOWN
+from naftiko.exposes.mcp.tools import MAX_SHOWN
 from naftiko.exposes.mcp.wire import Wire
 from naftiko.plan.capability import McpAdapterPlan, PromptPlan
 from naftiko.plan.judged import answer_scope
 from naftiko.plan.masking import Masker
 from naftiko.plan.ports import Result
 from naftiko.plan.run import Run, Suspended
+from naftiko.plan.tool_names import MAX_NAME
 from naftiko.values import JsonObject, JsonValue, Missing
 
 

@@ -7,7 +7,7 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 import orjson
@@ -23,9 +23,9 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from naftiko.errors import RunError, did_you_mean
+from naftiko.errors import InputError, RunError, did_you_mean
 from naftiko.exposes.mcp.calls import rendered
-from naftiko.exposes.mcp.failures import guarded, refuse_failed
+from naftiko.exposes.mcp.failures import guarded, protocol_error, refuse_failed
 from naftiko.exposes.mcp.peer import NOBODY, Peer
 from naftiko.exposes.mcp.responses import dump, split_media_type
 from naftiko.exposes.mcp.tools import MAX_SHOWN
@@ -45,7 +45,12 @@ from naftiko.plan.ports import Result
 from naftiko.plan.run import Run, Suspended
 from naftiko.values import JsonObject, JsonValue, Missing
 
+if TYPE_CHECKING:
+    from naftiko.exposes.mcp.listing import Listing
+    from naftiko.plan.resource_lists import ResourceListPlan
+
 MAX_URI = 2048
+"""A longer one leads nowhere."""
 
 Contents = TextResourceContents | BlobResourceContents
 
@@ -88,6 +93,11 @@ class ResourceTable:
                 fixed[resource.uri] = resource
         self._all = tuple(resources)
         self._fixed, self._folders, self._templates = fixed, folders, templates
+        self._lists = {
+            resource.name: self._listing(template, resource, resource.list_)
+            for template, resource in templates
+            if resource.list_ is not None
+        }
         self.templates = [self._template(resource) for _, resource in templates]
 
     def __len__(self) -> int:
@@ -103,10 +113,13 @@ class ResourceTable:
         return next((item for item in self._all if item.uri == uri_template), None)
 
     async def listed(self) -> list[Resource]:
-        """Return what is listed: a folder shows each of its files."""
+        """Return what is listed: a folder shows each of its files, `list` what it finds."""
         out: list[Resource] = []
         for resource in self._all:
             if resource.variables:
+                listing = self._lists.get(resource.name)
+                if listing is not None:
+                    out += await listing.shown()
                 continue
             files = resource.files
             if files is None:
@@ -155,7 +168,10 @@ class ResourceTable:
 
         async def read() -> ReadResourceResult:
             run.inputs = operation.inputs.check(_values(operation, target.variables))
-            result = await operation.plan.run(run)
+            try:
+                result = await operation.plan.run(run)
+            except RunError as error:
+                raise self._not_found(uri, error) from error
             if operation.content is not None:
                 await result.decoded()
             if result.failed and result.status == 404:
@@ -196,6 +212,13 @@ class ResourceTable:
         if not self._all:
             message += "; there are none here"
         return MCPError(code=INVALID_PARAMS, message=message, data={"uri": uri[:MAX_URI]})
+
+    def _not_found(self, uri: str, error: RunError) -> RunError | MCPError:
+        """Return what callers see of a failure: what is not there is their mistake."""
+        if error.status != 404 or isinstance(error, InputError):
+            return error
+        shown = protocol_error(error, self._masker, {"uri": uri[:MAX_URI]}).error
+        return MCPError(code=INVALID_PARAMS, message=shown.message, data=shown.data)
 
     async def _read_file(self, target: Target, files: FilesPlan) -> Contents:
         try:
@@ -246,6 +269,20 @@ class ResourceTable:
         uri = resource.uri.rstrip("/") + "/" + quote(item.relative)
         media_type = resource.media_type or media_type_of(item.relative)
         return self._resource(resource, uri, media_type, item.size)
+
+    def _listing(
+        self, template: UriTemplate, resource: ResourcePlan, plan: ResourceListPlan
+    ) -> Listing:
+        # Most adapters list nothing that they have to ask for.
+        from naftiko.exposes.mcp.listing import Listing
+
+        return Listing(
+            resource=resource,
+            plan=plan,
+            template=template,
+            masker=self._masker,
+            annotations=_annotations(resource),
+        )
 
     def _resource(
         self, resource: ResourcePlan, uri: str, media_type: str | None, size: int | None

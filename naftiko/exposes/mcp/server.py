@@ -190,6 +190,15 @@ def build_server(
 
 
 def _caller(plan: McpAdapterPlan, tools: ToolTable, masker: Masker) -> ToolCaller:
+    caller = _plain_caller(plan, tools, masker)
+    if tools.search is None or not tools.search.calls:
+        return caller
+    from naftiko.exposes.mcp.tool_search_calls import SearchedToolCaller
+
+    return SearchedToolCaller(caller, tools.search, masker)
+
+
+def _plain_caller(plan: McpAdapterPlan, tools: ToolTable, masker: Masker) -> ToolCaller:
     if plan.meter is None:
         return ToolCaller(tools, masker)
     from naftiko.exposes.mcp.metered import MeteredToolCaller
@@ -206,6 +215,8 @@ def _cache_hints(plan: McpAdapterPlan) -> dict[Any, CacheHint]:
     hints: dict[Any, CacheHint] = dict.fromkeys(
         _LISTS, CacheHint(ttl_ms=default_ms if ttl_ms is None else ttl_ms, scope=scope)
     )
+    if ttl_ms is None and any(resource.list_ is not None for resource in plan.resources):
+        hints["resources/list"] = CacheHint(ttl_ms=CHANGING_TTL_MS, scope=scope)
     if ttl_ms is not None:
         read = CacheHint(ttl_ms=ttl_ms, scope=given or "private")
         hints |= {"resources/read": read, "server/discover": read}

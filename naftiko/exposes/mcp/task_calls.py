@@ -73,6 +73,8 @@ if TYPE_CHECKING:
 EXTENSION = "io.modelcontextprotocol/tasks"
 LEGACY = "2025-11-25"
 """The one revision that has tasks in the protocol itself."""
+NO_TASK = ("forbidden", "any")
+"""Calls of 2026-07-28 that the server makes no task of; "any" is a `call-tool` of such a tool."""
 NAMED = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 """Methods whose `Mcp-Name` header is the task's id (SEP-2663, Routing Headers)."""
 
@@ -135,7 +137,7 @@ class Tasks:
             return await call_next(ctx)
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
             support = self._support(params)
-            if support == "forbidden" or "requestState" in params:
+            if support in NO_TASK or "requestState" in params:
                 return await call_next(ctx)
             validate_client_request("tools/call", ctx.protocol_version, params)
             created = self.of_modern(params)
@@ -151,7 +153,7 @@ class Tasks:
         Raises: MCPError: -32021 for a tool that has to be a task, and a client without tasks.
         """
         support = self._support(params)
-        if support == "forbidden":
+        if support in NO_TASK:
             return None
         capabilities = _declared(params)
         if not _knows_tasks(capabilities):
@@ -216,8 +218,7 @@ class Tasks:
         self.table.start(task, lambda: self._caller.call(name, arguments, peer))
 
     def _support(self, params: Mapping[str, Any]) -> str:
-        tool = self._caller.tools.get(str(params.get("name")))
-        return "forbidden" if tool is None else tool.operation.task_support
+        return self._caller.tools.task_support(str(params.get("name")), params.get("arguments"))
 
     def mismatched_name(
         self, method: str, params: Mapping[str, Any], headers: Mapping[str, str]

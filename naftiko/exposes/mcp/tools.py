@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mcp.shared.inbound import X_MCP_HEADER_KEY, find_invalid_x_mcp_header
 from mcp_types import Tool, ToolAnnotations, ToolExecution
@@ -17,16 +16,16 @@ from naftiko.model.parameters import Hints
 from naftiko.plan.capability import McpAdapterPlan, OperationPlan
 from naftiko.plan.masking import Masker, mask_json
 from naftiko.plan.ports import Effect
+from naftiko.plan.tool_names import CALL_TOOL, MAX_NAME, safe_name
 from naftiko.values import JsonObject, JsonSchema, JsonValue
 
-MAX_NAME = 128
-"""Longest tool name. MCP 2025-11-25, server/tools, Tool Names."""
+if TYPE_CHECKING:
+    from naftiko.exposes.mcp.tool_search import ToolSearch
+
 MAX_SHOWN = 80
 """Characters of an unknown tool name that an error repeats."""
 WRAPPER = "result"
 """The member that holds an output which is not an object: `{"result": [1, 2]}`."""
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 logger = logging.getLogger("naftiko.exposes.mcp")
 
@@ -56,6 +55,7 @@ class ToolTable:
         """Publish every operation of the plan and build its validator."""
         self._namespace = plan.namespace
         self._masker = masker
+        self.search = _search(plan, masker)
         self._plan = plan
         self._publishing = threading.Lock()
         self._tools: dict[str, PublishedTool] = {}
@@ -82,6 +82,8 @@ class ToolTable:
         Whoever publishes says so to the clients: `Changes.list_changed("tools")`.
         """
         tools: dict[str, PublishedTool] = {}
+        if self.search is not None:
+            operations = self.search.with_pair(tuple(operations))
         for operation in operations:
             operation.inputs.prepare()
             name = _free_name(safe_name(operation.name), tools)
@@ -90,11 +92,13 @@ class ToolTable:
                 kept = _publish(name, self._namespace, operation)
             tools[name] = kept
         definitions = [self._defined(tool) for tool in tools.values()]
-        self._tools, self.definitions = tools, definitions
         self._defined_before = {
             tool.name: (tool, shown)
             for tool, shown in zip(tools.values(), definitions, strict=True)
         }
+        if self.search is not None:
+            definitions = self.search.listed(definitions)
+        self._tools, self.definitions = tools, definitions
 
     def _defined(self, tool: PublishedTool) -> Tool:
         """Return how a tool is listed, as it was before where it is the same tool."""
@@ -111,6 +115,23 @@ class ToolTable:
         """Return the tool of that public name, or None."""
         return self._tools.get(name)
 
+    def task_support(self, name: str, arguments: object) -> str:
+        """Say whether a call may be a task; for `call-tool` that is up to the tool it names.
+
+        "any" where it names none: the call itself says what is wrong, as a task or not.
+        """
+        if self.search is not None:
+            meant, _ = self.search.meant(name, arguments)
+            if meant == CALL_TOOL and self.search.calls:
+                return "any"
+            support = self._support(meant)
+            return "any" if meant != name and support == "forbidden" else support
+        return self._support(name)
+
+    def _support(self, name: str) -> str:
+        tool = self._tools.get(name)
+        return "forbidden" if tool is None else tool.operation.task_support
+
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
         """Return a tool's schema for the SDK's header check: only where headers mirror it."""
         tool = self._tools.get(name)
@@ -123,12 +144,13 @@ class ToolTable:
         return f"unknown tool `{shown}`" + (f"; {hint}" if hint else "")
 
 
-def safe_name(name: str) -> str:
-    """Return a name every client takes: letters, digits, `_`, `-`, `.`, at most 128 of them.
+def _search(plan: McpAdapterPlan, masker: Masker) -> ToolSearch | None:
+    """Return the search over the tools, where the file wants one; most want none."""
+    if plan.options.tool_search is None:
+        return None
+    from naftiko.exposes.mcp.tool_search import ToolSearch
 
-    "list state machines!" -> "list-state-machines"
-    """
-    return _UNSAFE.sub("-", name).strip("-")[:MAX_NAME] or "tool"
+    return ToolSearch(plan, plan.options.tool_search, masker)
 
 
 def _free_name(name: str, taken: Mapping[str, object]) -> str:
@@ -168,9 +190,15 @@ def _definition(tool: PublishedTool, masker: Masker) -> Tool:
         description=masker(description),
         input_schema=cast("dict[str, Any]", mask_json(dict(tool.input_schema), masker)),
         output_schema=cast("dict[str, Any] | None", mask_json(tool.output_schema, masker)),
-        annotations=tool_annotations(operation),
+        annotations=_masked(tool_annotations(operation), masker),
         execution=_execution(operation),
     )
+
+
+def _masked(annotations: ToolAnnotations | None, masker: Masker) -> ToolAnnotations | None:
+    if annotations is None or annotations.title is None:
+        return annotations
+    return annotations.model_copy(update={"title": masker(annotations.title)})
 
 
 def _execution(operation: OperationPlan) -> ToolExecution | None:

@@ -6,6 +6,7 @@ from typing import cast
 
 from naftiko.values import JsonObject, JsonValue
 from naftiko.workflow.asl import calls
+from naftiko.workflow.asl.error_codes import check_codes, failed_with
 from naftiko.workflow.asl.jsonata import Names
 from naftiko.workflow.asl.literals import wrapped
 from naftiko.workflow.asl.machine import choosing, passing
@@ -35,12 +36,16 @@ def add_call(
         assign[scope.failure] = calls.failure(call, step_id)
         if not scope.in_item:
             assign["late"] = wrapped(IS_LATE)
+    caught = assign
+    if step_id in states.codes:
+        check_codes(call, states.codes[step_id])
+        caught = {**assign, variable(step_id): failed_with(call)}
     rules: list[JsonValue] = []
     condition = calls.is_again(call)
     if condition is not None:
         rules.append(_again(states, op, call, condition, target, assign, scope))
         state["Assign"] = {**cast("JsonObject", state["Assign"]), f"again_{step_id}": 0}
-    rules.append({"ErrorEquals": ["States.ALL"], "Assign": assign, "Output": {}, "Next": target})
+    rules.append({"ErrorEquals": ["States.ALL"], "Assign": caught, "Output": {}, "Next": target})
     state["Catch"] = rules
     states.add(scope, op, step_id, state)
 

@@ -17,6 +17,13 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from naftiko.values import JsonObject, JsonValue
+from naftiko.workflow.asl.function_texts import (
+    PICTURES,
+    concat_text,
+    moment_text,
+    number_text,
+    pluck_text,
+)
 from naftiko.workflow.asl.literals import (
     KEYWORDS,
     PLAIN,
@@ -26,7 +33,9 @@ from naftiko.workflow.asl.literals import (
     text_literal,
     wrapped,
 )
+from naftiko.workflow.asl.names import output_key
 from naftiko.workflow.asl.regexes import regex_of
+from naftiko.workflow.own_fields import STATUS, Hidden, is_own
 
 MATCHED_CHARS = 1024
 """`matches` looks at no more of a text."""
@@ -64,6 +73,7 @@ class Names:
     vars: str = "{}"
     item: str = "$item"
     required: frozenset[str] = field(default=frozenset())
+    hidden: Hidden = field(default=frozenset())
 
 
 def expression(tree: JsonValue, names: Names) -> str:
@@ -148,7 +158,7 @@ class Compiler:
         text, rest, nullable = self._root(str(root), rest)
         for part in rest:
             text, nullable = self._member(text, part), True
-        if rest or (nullable and root != "params" and not text.endswith(".status")):
+        if rest or (nullable and root != "params"):
             text = self.present(text) if text != self._names.item else text
         default = node.get("default")
         if default is not None:
@@ -167,11 +177,10 @@ class Compiler:
             return text, rest[1:], name not in self._names.required
         if root == "vars":
             return f"{self._names.vars}.{path_step(name)}", rest[1:], True
-        step, output = self._names.step(name), str(rest[1])
-        if output == "status":
-            return f"{step}.status", rest[2:], False
+        step, own = self._names.step(name), is_own(["steps", *rest], self._names.hidden)
+        output = str(rest[1]) if own else output_key(str(rest[1]))
         if PLAIN.fullmatch(output) and output not in KEYWORDS:
-            return f"{step}.{output}", rest[2:], True
+            return f"{step}.{output}", rest[2:], output != STATUS
         return f"$lookup({step}, {text_literal(output)})", rest[2:], True
 
     def _member(self, text: str, part: JsonValue) -> str:
@@ -304,7 +313,7 @@ class Compiler:
         )
 
     def _millis(self, code: Code) -> Code:
-        text = code.millis or self.bind([code], lambda names: _moment(names[0]))
+        text = code.millis or self.bind([code], lambda names: moment_text(names[0]))
         return Code(text=text, kind="number", nullable=code.nullable or not code.millis)
 
     def _function(self, node: JsonObject) -> Code:
@@ -317,7 +326,8 @@ class Compiler:
         if name == "uuid":
             return Code(text=self._names.uuid, kind="string")
         codes = [self.code(argument) for argument in _list(node["args"])]
-        return Code(text=self._call(name, codes), kind=kind, nullable=codes[0].nullable)
+        nullable = name == "number" or any(code.nullable for code in codes)
+        return Code(text=self._call(name, codes), kind=kind, nullable=nullable)
 
     def _call(self, name: str, codes: list[Code]) -> str:
         first = codes[0]
@@ -336,13 +346,23 @@ class Compiler:
             )
         if name == "age":
             return self._apart(NOW, first)
+        if name in PICTURES:
+            return self._guarded(
+                [self._millis(first)],
+                "number",
+                lambda names: f"$fromMillis({names[0]}, {PICTURES[name]})",
+                "null",
+            )
         special: Mapping[str, Callable[[list[Code]], str]] = {
             "string": lambda given: self._string(given[0]),
             "int": lambda given: self._int(given[0]),
             "length": lambda given: self._length(given[0]),
             "first": lambda given: self._element(given[0], "0"),
             "last": lambda given: self._element(given[0], "-1"),
+            "number": lambda given: self._number(given[0]),
             "join": self._join,
+            "concat": lambda given: self.bind(given, concat_text),
+            "pluck": lambda given: self.bind(given, pluck_text),
         }
         if name not in special:
             raise NotMappable(f"the function `{name}`")
@@ -360,6 +380,11 @@ class Compiler:
             return self._guarded([code], "string", lambda names: number.format(names[0]), "null")
         whole = "({0} < 0 ? $ceil({0}) : $floor({0}))"
         return self._guarded([code], "number", lambda names: whole.format(names[0]), "null")
+
+    def _number(self, code: Code) -> str:
+        kind = "string" if code.kind == "string" else "number"
+        make = number_text if kind == "string" else lambda names: names[0]
+        return self._guarded([code], kind, make, "null")
 
     def _length(self, code: Code) -> str:
         return self.bind(
@@ -407,15 +432,6 @@ class Compiler:
 
 def _boolean(text: str) -> Code:
     return Code(text=text, kind="boolean", nullable=False)
-
-
-def _moment(name: str) -> str:
-    """Return a timestamp as milliseconds, null where it is none."""
-    shape = r"/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9:]+)$/"
-    return (
-        f'($type({name}) = "string" ? ($contains({name}, {shape}) ? $toMillis({name}) : null) '
-        ": null)"
-    )
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -8,9 +8,11 @@ from typing import TypeAlias, cast
 
 from naftiko.values import JsonObject, JsonValue
 from naftiko.workflow.asl.jsonata import Compiler, Names
-from naftiko.workflow.asl.literals import literal, text_literal, wrapped
+from naftiko.workflow.asl.literals import NotMappable, literal, text_literal, wrapped
 from naftiko.workflow.asl.machine import Machine, choosing, passing, targets
+from naftiko.workflow.asl.names import output_key
 from naftiko.workflow.asl.states import IS_LATE, Scope, States, objects, variable
+from naftiko.workflow.own_fields import ERROR_CODE, OWN
 
 Chain: TypeAlias = Callable[[Sequence[JsonObject], str, Scope], str]
 """Adds the states of operations in order; gives the name of the first."""
@@ -19,6 +21,8 @@ Chain: TypeAlias = Callable[[Sequence[JsonObject], str, Scope], str]
 def for_each(states: States, chain: Chain, op: JsonObject, next_: str, scope: Scope) -> str:
     """Add the states of a FOR_EACH, whose items run the body; return the name of the first."""
     step_id = str(op["step_id"])
+    if step_id in states.codes:
+        raise NotMappable("the error code of a loop")
     names = states.names(step_id, scope)
     items = f"list_{step_id}"
     state: JsonObject = {
@@ -69,7 +73,7 @@ def _item_processor(states: States, chain: Chain, op: JsonObject, scope: Scope) 
         **states.initial(body),
     }
     machine.add(f"{step_id}.item", passing(assign, first), states.place(op))
-    ended = f'{{"index": $index, "status": "succeeded", "outputs": {_item_outputs(body)}}}'
+    ended = f'{{"index": $index, "status": "succeeded", "outputs": {_item_outputs(states, body)}}}'
     machine.add(last, {"Type": "Pass", "Output": wrapped(ended), "End": True}, states.place(op))
     if any(lost in _targets(state) for state in machine.states.values()):
         machine.add(lost, _lost_item(states, op, inner), states.place(op))
@@ -83,7 +87,7 @@ def _item_processor(states: States, chain: Chain, op: JsonObject, scope: Scope) 
 def _lost_item(states: States, op: JsonObject, scope: Scope) -> JsonObject:
     failure = f"${scope.failure}"
     if op["on_item_error"] == "continue":
-        outputs = _item_outputs(objects(op["body"]))
+        outputs = _item_outputs(states, objects(op["body"]))
         lost = f'{{"index": $index, "status": "failed", "outputs": {outputs}}}'
         return {"Type": "Pass", "Output": wrapped(lost), "End": True}
     return {
@@ -119,18 +123,36 @@ def _counted(result: str) -> str:
     )
 
 
-def _item_outputs(body: Sequence[JsonObject]) -> str:
+def _item_outputs(states: States, body: Sequence[JsonObject]) -> str:
     """Return what an item of a loop gives: the declared outputs of each step that has any."""
-    shown = 'function($v, $k) { $k != "status" and $substring($k, 0, 7) != "output." }'
     parts = []
     for step in body:
         if step["op"] == "CONDITION":
             continue
         step_id = str(step["step_id"])
         pair = f"{{{text_literal(step_id)}: $given}}"
-        held = f"$sift(${variable(step_id)}, {shown})"
+        held = _given(states, step_id)
         parts.append(f"($given := {held}; $exists($given) ? {pair} : {{}})")
     return f"$merge([{', '.join(parts)}])"
+
+
+def _given(states: States, step_id: str) -> str:
+    """Return the declared outputs that a step has given, nothing where it has given none."""
+    held = f"${variable(step_id)}"
+    tests = ['$k != "status"']
+    if step_id in states.codes:
+        tests.append(f"$k != {text_literal(ERROR_CODE)}")
+    hiding = [name for name in OWN if (step_id, name) in states.hidden]
+    tests += [f"$k != {text_literal(output_key(name))}" for name in hiding]
+    tests.append('$substring($k, 0, 7) != "output."')
+    others = f"$sift({held}, function($v, $k) {{ {' and '.join(tests)} }})"
+    if not hiding:
+        return others
+    named = ""
+    for name in hiding:
+        value = f"$lookup({held}, {text_literal(output_key(name))})"
+        named += f", $exists({value}) ? {{{text_literal(name)}: {value}}} : {{}}"
+    return f"($all := $merge([{others}{named}]); $count($keys($all)) > 0 ? $all)"
 
 
 def _targets(state: JsonValue) -> list[str]:

@@ -13,6 +13,8 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
+from naftiko.workflow.own_fields import OWN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,6 +22,19 @@ if TYPE_CHECKING:
 
 EXCEPTION = "Exception"
 FAULT = "Fault"
+
+
+def output_key(name: str) -> str:
+    """Return under which name a step's variable holds an output: "id", "=status".
+
+    `status` and `error_code` there are what a step says of itself.
+    """
+    return f"={name}" if name in OWN else name
+
+
+def output_name(key: str) -> str | None:
+    """Return the output that a step's variable holds under a name; None for the step's own."""
+    return None if key in OWN else key.removeprefix("=")
 
 
 def sdk_member(name: str) -> str:

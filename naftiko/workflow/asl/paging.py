@@ -10,7 +10,7 @@ from naftiko.values import JsonObject, JsonValue
 from naftiko.workflow.asl import calls
 from naftiko.workflow.asl.jsonata import Names
 from naftiko.workflow.asl.literals import NotMappable, literal, text_literal, wrapped
-from naftiko.workflow.asl.names import sdk_member
+from naftiko.workflow.asl.names import output_key, sdk_member
 
 if TYPE_CHECKING:
     from botocore.model import Shape
@@ -175,8 +175,7 @@ def _expression_of_value(value: JsonValue) -> str:
 
 def outcome(pairs: Sequence[tuple[str, str]], status: str = "succeeded") -> JsonValue:
     """Return a step's variable: its status and its outputs as (name, expression)."""
-    # As in the engine's machine, an output called `status` is not seen: the step's own is.
-    shown = [(name, _or_null(text)) for name, text in pairs if name != "status"]
+    shown = [(output_key(name), _or_null(text)) for name, text in pairs]
     if not shown:
         return {"status": status}
     return members_of([("status", literal(status)), *shown])

@@ -8,9 +8,11 @@ from typing import cast
 
 from naftiko.source import Location
 from naftiko.values import JsonObject, JsonValue
+from naftiko.workflow.asl.error_codes import Codes
 from naftiko.workflow.asl.jsonata import Compiler, Names
 from naftiko.workflow.asl.literals import text_literal, wrapped
 from naftiko.workflow.asl.machine import Machine, passing
+from naftiko.workflow.own_fields import Hidden, hidden_in, is_own
 
 IS_LATE = "$millis() >= $until"
 """Whether the time of the whole execution is over; in the rollback, that of the rollback."""
@@ -46,6 +48,8 @@ class States:
     def __init__(self, plan: JsonObject, partition: str) -> None:
         """Remember what expressions of the plan may take for certain."""
         self.partition = partition
+        self.hidden = hidden_in(plan)
+        self.codes = Codes(plan, self.hidden).asked
         self._required = frozenset(
             str(p["name"]) for p in objects(plan["parameters"]) if _is_certain(p)
         )
@@ -60,6 +64,7 @@ class States:
             uuid=f"{uuid}[$index]" if scope.in_item else uuid,
             vars=f"$vars_{step_id}",
             required=self._required,
+            hidden=self.hidden,
         )
 
     def initial(self, operations: Iterable[JsonObject]) -> JsonObject:
@@ -138,7 +143,7 @@ class States:
     def reads_skippable(self, op: JsonObject) -> set[str]:
         """Return the steps that an operation reads and that may not have run."""
         own = {name: value for name, value in op.items() if name != "body"}
-        return {name for name in _read_steps(own) if name in self._skippable}
+        return {name for name in _read_steps(own, self.hidden) if name in self._skippable}
 
 
 def paging_start(step_id: str) -> JsonObject:
@@ -176,16 +181,17 @@ def _is_certain(parameter: JsonObject) -> bool:
     return bool(parameter.get("required")) or parameter.get("default") is not None
 
 
-def _read_steps(value: JsonValue) -> set[str]:
+def _read_steps(value: JsonValue, hidden: Hidden) -> set[str]:
     """Return the steps whose outputs trees read without a default."""
     if isinstance(value, list):
-        return set().union(*(_read_steps(item) for item in value)) if value else set()
+        return set().union(*(_read_steps(item, hidden) for item in value)) if value else set()
     if not isinstance(value, dict):
         return set()
     ref = value.get("ref")
     if isinstance(ref, list):
-        is_output = ref[0] == "steps" and ref[2:3] != ["status"] and "default" not in value
+        is_output = ref[0] == "steps" and not is_own(ref, hidden) and "default" not in value
         return {str(ref[1])} if is_output else set()
     if "lit" in value:
         return set()
-    return set().union(*(_read_steps(item) for item in value.values())) if value else set()
+    inner = (_read_steps(item, hidden) for item in value.values())
+    return set().union(*inner) if value else set()

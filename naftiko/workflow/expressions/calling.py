@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import cast
 
+from naftiko.values import JsonValue
 from naftiko.workflow.expressions.values import (
     CHECKS,
+    MAX_TEXT,
     Computed,
     Operand,
     TypeMismatch,
@@ -17,6 +20,7 @@ from naftiko.workflow.expressions.values import (
     part_text,
     read_time,
     short,
+    too_long,
     type_text,
 )
 
@@ -40,7 +44,11 @@ def join(many: Operand, between: Operand) -> Operand:
             return None
         if not isinstance(items, list) or not isinstance(separator, str):
             raise TypeMismatch(f"expected a list to join, found {type_text(items)}")
-        return short(separator.join([part_text(item) for item in items]))
+        parts = [part_text(item) for item in items]
+        # Counted before it is joined: ten thousand long texts would fill the memory first.
+        if sum(map(len, parts)) + len(separator) * (len(parts) - 1) > MAX_TEXT:
+            raise too_long()
+        return separator.join(parts)
 
     return join
 
@@ -56,6 +64,51 @@ def age_of(time: Operand) -> Operand:
         return int(seconds) if seconds.is_integer() else seconds
 
     return age
+
+
+def concat(first: Operand, second: Operand) -> Operand:
+    """Return what puts a list behind another; null, where one is missing."""
+
+    def concat(values: Values) -> Computed:
+        left, right = first(values), second(values)
+        if left is None or right is None:
+            return None
+        return _bounded_list([*_elements(left), *_elements(right)])
+
+    return concat
+
+
+def pluck(many: Operand, name: str) -> Operand:
+    """Return what takes one member of each element; elements without it are left out."""
+
+    def pluck(values: Values) -> Computed:
+        items = many(values)
+        if items is None:
+            return None
+        found = [_member(item, name) for item in _elements(items)]
+        return _bounded_list([value for value in found if value is not None])
+
+    return pluck
+
+
+def _elements(value: Computed) -> list[JsonValue]:
+    if not isinstance(value, list):
+        raise TypeMismatch(f"expected a list, found {type_text(value)}")
+    return value
+
+
+def _member(item: JsonValue, name: str) -> JsonValue:
+    if item is None:
+        return None
+    if not isinstance(item, dict):
+        raise TypeMismatch(f"expected a list of maps, found {type_text(item)} in it")
+    return item.get(name)
+
+
+def _bounded_list(found: list[JsonValue]) -> list[JsonValue]:
+    if len(found) > MAX_ELEMENTS:
+        raise TypeMismatch(f"a computed list has more than {MAX_ELEMENTS} elements")
+    return found
 
 
 def element_of(many: Operand, index: int, kind: str) -> Operand:
@@ -78,6 +131,9 @@ def element_of(many: Operand, index: int, kind: str) -> Operand:
     return element
 
 
+MAX_ELEMENTS = 10_000
+"""As many as pages may bring."""
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -87,6 +143,23 @@ def _int(value: Computed) -> int:
             return int(value)
         raise TypeMismatch("expected a whole number, found a text that is none")
     return cast("int", bounded(int(as_number(value))))
+
+
+def _number(value: Computed) -> float:
+    if isinstance(value, str):
+        if _DECIMAL.fullmatch(value):
+            return float(value)
+        raise TypeMismatch("expected a number, found a text that is none")
+    return as_number(value)
+
+
+def _date(value: Computed) -> str:
+    time = read_time(value)
+    return f"{time.year:04}-{time.month:02}-{time.day:02}"
+
+
+def _month_start(value: Computed) -> datetime:
+    return read_time(value).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def _length(value: Computed) -> int:
@@ -110,6 +183,9 @@ COMPUTED_BY: dict[str, Callable[[Computed], Computed]] = {
     "trim": _of_text(str.strip),
     "string": part_text,
     "int": _int,
+    "number": _number,
+    "date": _date,
+    "month_start": _month_start,
     "length": _length,
     "days": lambda value: bounded(as_number(value) * 86_400),
     "hours": lambda value: bounded(as_number(value) * 3_600),

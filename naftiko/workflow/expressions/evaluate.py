@@ -14,7 +14,15 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from naftiko.values import JsonObject, JsonValue
-from naftiko.workflow.expressions.calling import COMPUTED_BY, FACTS, age_of, element_of, join
+from naftiko.workflow.expressions.calling import (
+    COMPUTED_BY,
+    FACTS,
+    age_of,
+    concat,
+    element_of,
+    join,
+    pluck,
+)
 from naftiko.workflow.expressions.comparing import COMPARISONS
 from naftiko.workflow.expressions.patterns import compile_matcher
 from naftiko.workflow.expressions.references import fetch_of
@@ -44,6 +52,8 @@ def compile_tree(tree: JsonObject) -> Evaluate:
         return _items([compile_tree(item) for item in cast("list[JsonObject]", tree["list"])])
     if "ref" in tree and tree["t"] == "timestamp":
         return _time_as_it_is(tree)
+    if tree.get("fn") in _OF_LISTS and tree["t"] != "timestamp":
+        return cast("Evaluate", _function(tree, compile_tree))  # times in them leave as text
     operand = _operand(tree)
     if _kind(tree) != "timestamp":
         return cast("Evaluate", operand)
@@ -198,13 +208,21 @@ def _later(time: datetime, seconds: float) -> datetime:
 # Functions
 
 
-def _function(tree: JsonObject) -> Operand:
+_OF_LISTS = frozenset(("concat", "first", "last"))
+"""What hands on elements as they are."""
+
+
+def _function(tree: JsonObject, make: Callable[[JsonObject], Operand] | None = None) -> Operand:
     name = str(tree["fn"])
     if name in FACTS:
         return FACTS[name]
-    args = [_operand(arg) for arg in cast("list[JsonObject]", tree["args"])]
+    args = [(make or _operand)(arg) for arg in cast("list[JsonObject]", tree["args"])]
     if name == "join":
         return join(*args)
+    if name == "concat":
+        return concat(*args)
+    if name == "pluck":
+        return pluck(args[0], _constant_text(tree))
     if name == "age":
         return age_of(args[0])
     if name in {"first", "last"}:
@@ -217,6 +235,10 @@ def _function(tree: JsonObject) -> Operand:
         return None if value is None else function(value)
 
     return call
+
+
+def _constant_text(tree: JsonObject) -> str:
+    return str(cast("list[JsonObject]", tree["args"])[1]["lit"])
 
 
 _MAKERS: dict[str, Callable[[JsonObject], Operand]] = {

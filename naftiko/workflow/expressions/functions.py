@@ -35,14 +35,23 @@ FUNCTIONS = {
     "trim": Function(args=(TEXT,), gives="string", example="trim(params.name)"),
     "string": Function(args=(SCALARS,), gives="string", example="string(params.count)"),
     "int": Function(args=(("string", *NUMBERS),), gives="integer", example="int(params.count)"),
+    "number": Function(
+        args=(("string", *NUMBERS),), gives="number", example="number(item.BudgetLimit.Amount)"
+    ),
     "length": Function(
         args=(("string", "list", "map"),), gives="integer", example="length(params.names)"
     ),
     "first": Function(args=(LIST,), gives="element", example="first(params.names)"),
     "last": Function(args=(LIST,), gives="element", example="last(params.names)"),
     "join": Function(args=(LIST, TEXT), gives="string", example="join(params.names, ', ')"),
+    "concat": Function(args=(LIST, LIST), gives="list", example="concat(params.names, ['one'])"),
+    "pluck": Function(args=(LIST, TEXT), gives="list", example="pluck(steps.id.items, 'Name')"),
     "days": Function(args=(NUMBERS,), gives="duration", example="days(7)"),
     "hours": Function(args=(NUMBERS,), gives="duration", example="hours(12)"),
     "minutes": Function(args=(NUMBERS,), gives="duration", example="minutes(30)"),
     "age": Function(args=(("timestamp",),), gives="duration", example="age(item.CreateTime)"),
+    "date": Function(args=(("timestamp",),), gives="string", example="date(now())"),
+    "month_start": Function(
+        args=(("timestamp",),), gives="timestamp", example="month_start(now())"
+    ),
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from naftiko.errors import did_you_mean
 from naftiko.values import JsonObject
 from naftiko.workflow.expressions.nodes import (
     Literal,
@@ -13,6 +14,7 @@ from naftiko.workflow.expressions.nodes import (
 from naftiko.workflow.expressions.syntax import (
     MAX_INTEGER,
 )
+from naftiko.workflow.expressions.wording import shown
 from naftiko.workflow.types import (
     BOOLEAN,
     INTEGER,
@@ -71,6 +73,26 @@ def list_of_typed(items: list[Typed]) -> Typed:
     tree: JsonObject = {"list": [item.tree for item in items]}
     element = _common([item.type for item in items])
     return Typed(tree=tree, type=tainted(list_of(tainted(element, items)), items))
+
+
+def concatenated(first: Typed, second: Typed) -> Type:
+    """Return the type of two lists as one."""
+    written = [one for one in (first, second) if one.tree.get("list") != []]
+    return list_of(_common([one.type.element() for one in written]) if written else OPAQUE)
+
+
+def plucked_of(many: Typed, name: Typed) -> Type | tuple[str, str]:
+    """Return the type of the list of one member of a list's elements; else what is wrong."""
+    wanted, element = name.tree.get("lit"), many.type.element()
+    if not isinstance(wanted, str):
+        return "`pluck` takes the name of a member, written out", "such as 'GroupId'"
+    member = element.member(wanted)
+    if element.kind != "map" or member is None:
+        hint = did_you_mean(wanted, sorted(element.members or ()))
+        return f"the elements of the list have no member `{shown(wanted)}`", hint
+    if not member.is_scalar:
+        return f"`pluck` takes texts, numbers and the like, but this is {kind_text(member)}", ""
+    return replace(list_of(member), sensitive=member.sensitive)
 
 
 def _common(types: list[Type]) -> Type:

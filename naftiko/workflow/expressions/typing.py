@@ -35,10 +35,12 @@ from naftiko.workflow.expressions.syntax import (
 from naftiko.workflow.expressions.tree_size import exceeds
 from naftiko.workflow.expressions.typed import (
     Typed,
+    concatenated,
     constant_of,
     kind_text,
     list_of_typed,
     number_fault,
+    plucked_of,
     tainted,
     with_default,
 )
@@ -332,6 +334,14 @@ class Typer:
         self, node: Call, function: Function, args: list[Typed], at: Anchor
     ) -> Typed | None:
         type_ = args[0].type.element() if function.gives == "element" else Type(kind=function.gives)
+        if node.name == "concat":
+            type_ = concatenated(*args)
+        if node.name == "pluck":
+            plucked = plucked_of(*args)
+            if not isinstance(plucked, Type):
+                self._clash(plucked[0], at(node.args[1].offset, node.args[1].length), plucked[1])
+                return None
+            type_ = plucked
         if node.name == "join":
             element = args[0].type.element()
             if not element.is_scalar and args[0].tree.get("list") != []:

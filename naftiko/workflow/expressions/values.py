@@ -41,7 +41,7 @@ class Facts:
 
 @dataclass(slots=True, kw_only=True)
 class Values:
-    """What a tree sees: `steps` is {step id: {output: value}}, with `status` as one of them.
+    """What a tree sees: `steps` is {step id: {output: value}}, with `status` and `error_code`.
 
     `uuid` gives what `uuid()` is in the operation that is about to run.
     """
@@ -115,8 +115,13 @@ def short(text: str) -> str:
     Raises: TypeMismatch.
     """
     if len(text) > MAX_TEXT:
-        raise TypeMismatch(f"a computed text has more than {MAX_TEXT} characters")
+        raise too_long()
     return text
+
+
+def too_long() -> TypeMismatch:
+    """Return what is wrong with a computed text that has too many characters."""
+    return TypeMismatch(f"a computed text has more than {MAX_TEXT} characters")
 
 
 def part_text(value: object) -> str:

@@ -117,8 +117,20 @@ class _Uses:
             # How many there are says nothing of what is in them.
             self.of_tree([one for one in args if _list_key(one) is None], item)
             return
+        if tree.get("fn") == "pluck" and self._plucked(tree):
+            return
         for inner in tree.values():
             self.of_tree(inner, item)
+
+    def _plucked(self, tree: JsonObject) -> bool:
+        """Note the member that `pluck` takes of a list; False where it is no list of a step."""
+        args = tree["args"]
+        assert isinstance(args, list)  # the typer made it
+        key, name = _list_key(args[0]), args[1]
+        if key is None or not isinstance(name, dict):
+            return False
+        self._read.setdefault(key, set()).add(str(name["lit"]))
+        return True
 
     def _note(self, ref: list[JsonValue], item: _Key | None) -> None:
         if ref[0] == "item" and item is not None:

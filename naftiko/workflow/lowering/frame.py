@@ -19,6 +19,10 @@ Operation = JsonObject
 """One operation of a plan (docs/workflow-plan.md)."""
 
 
+ASKING = frozenset({"AWS_CALL", "POLL", "FOR_EACH"})
+"""The operations that AWS can refuse."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Lowered:
     """A step that has become operations.
@@ -41,6 +45,15 @@ class Lowered:
 
     is_public: bool = False
     """Whether its outputs were declared, or are the default ones, and so are shown."""
+
+    goes_on: bool = False
+    """Whether others run once it has failed: `on_error: continue`."""
+
+    @property
+    def may_be_refused(self) -> bool:
+        """Whether it is one operation that AWS can refuse, with a code."""
+        kinds = [str(one["op"]) for one in self.operations if one["op"] != "CONDITION"]
+        return len(kinds) == 1 and kinds[0] in ASKING
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from naftiko.source import Location
 from naftiko.values import JsonObject
 from naftiko.workflow.expressions.nodes import Ref
 from naftiko.workflow.expressions.typed import Typed
-from naftiko.workflow.lowering.frame import Frame, Lowered
+from naftiko.workflow.lowering.frame import ASKING, Frame, Lowered
 from naftiko.workflow.lowering.parameters import Parameters
+from naftiko.workflow.own_fields import ERROR_CODE, OWN, STATUS
 from naftiko.workflow.resolution.paths import path_text, path_type
 from naftiko.workflow.types import STRING, Type
 
@@ -31,7 +32,7 @@ class FrameScope:
     def resolve(self, ref: Ref, at: Location, expected: Type | None) -> Typed | None:
         """Return the tree and type of a reference; None where it has been refused.
 
-        Reports WF320, WF321, WF330, WF345.
+        Reports WF320, WF321, WF330, WF345, WF346.
         """
         if ref.root == "params":
             return self._parameter(ref, at, expected)
@@ -119,9 +120,11 @@ class FrameScope:
             )
             return None
         name = rest[0]
-        if name == "status" and "status" not in step.outputs:
-            tree: JsonObject = {"ref": ["steps", step.status_of, "status"], "t": "string"}
-            return Typed(tree=tree, type=STRING)
+        if name in OWN and name not in step.outputs:
+            if name == ERROR_CODE and not self._has_error_code(step, at):
+                return None
+            tree: JsonObject = {"ref": ["steps", step.status_of, name], "t": "string"}
+            return self._into(Typed(tree=tree, type=STRING), rest[1:], at)
         # A handler runs only where something that it covers was done: it may well be this step.
         if step.may_be_skipped and ref.default is None and not self._frame.in_rollback:
             self._problems.warn(
@@ -143,8 +146,35 @@ class FrameScope:
             return None
         return self._into(found, rest[1:], at)
 
+    def _has_error_code(self, step: Lowered, at: Location) -> bool:
+        """Tell whether something can run once a step has failed, and the failure be of AWS.
+
+        Reports WF346.
+        """
+        if step.goes_on and step.may_be_refused:
+            return True
+        if not step.may_be_refused:
+            kinds = {str(operation["op"]) for operation in step.operations} - {"CONDITION"}
+            makes_calls = bool(kinds & ASKING)
+            message = (
+                f"`{step.id}` becomes several operations, and so has no error code of its own"
+                if makes_calls
+                else f"`{step.id}` calls nothing, and so has no error code"
+            )
+            hint = (
+                "make the call in a `command` step of its own, with `on_error: continue`"
+                if makes_calls
+                else "read the one of a step that makes a call, with `on_error: continue`"
+            )
+        else:
+            message = f"nothing runs after `{step.id}` has failed, so its error code is always null"
+            hint = f"give `{step.id}` `on_error: continue`"
+        self._problems.error("WF346", message, at, hint)
+        return False
+
     def _known_outputs(self, step: Lowered) -> str:
-        names = ", ".join(f"`{name}`" for name in (*step.outputs, "status"))
+        own = OWN if step.goes_on and step.may_be_refused else (STATUS,)
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys((*step.outputs, *own)))
         reach = "; `output.Path` reaches into its answer" if step.call is not None else ""
         return f"outputs of `{step.id}`: {names}{reach}"
 

@@ -39,6 +39,7 @@ def lower_step(context: Context, frame: Frame, step: ast.Step) -> Lowered | None
     lowered.status_of = lowered.status_of or id_
     lowered.may_be_skipped = lowered.may_be_skipped or step.condition is not None
     lowered.parents = frame.reachable
+    lowered.goes_on = step.on_error == "continue"
     if lowered.is_public:
         context.public.add(id_)
     return lowered

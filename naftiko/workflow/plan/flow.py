@@ -5,10 +5,11 @@ The form of the plan has been checked by then (`schema`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from naftiko.values import JsonObject, JsonValue
+from naftiko.workflow.own_fields import OWN, names_of
 from naftiko.workflow.plan import walk
 from naftiko.workflow.plan.trees import Wrong, references
 from naftiko.workflow.security.calls import Origins, calls_of, rollback_calls
@@ -143,7 +144,7 @@ class _Sight:
         outputs = self.outputs.get(str(path[1])) if len(path) > 2 else None
         if outputs is None:
             raise Wrong(f"`{_dotted(path)}` is no output of a step before this one")
-        if path[2] not in outputs and path[2] != "status":
+        if path[2] not in outputs and path[2] not in OWN:
             raise Wrong(f"`{path[1]}` has no output `{path[2]}`")
 
 
@@ -163,7 +164,7 @@ def _list(operations: Sequence[JsonObject], sight: _Sight, *where: str | int) ->
                     else "expected null, for this is the last operation"
                 ).inside("next_step")
             _operation(operation, sight)
-        sight.outputs[str(operation["step_id"])] = frozenset(_outputs(operation))
+        sight.outputs[str(operation["step_id"])] = frozenset(names_of(operation))
 
 
 def _operation(operation: JsonObject, sight: _Sight) -> None:
@@ -226,21 +227,6 @@ def _known_paths(paths: JsonObject, call: JsonObject, where: str) -> None:
     for name, path in paths.items():
         if path not in schema:
             raise Wrong(f"`{path}` has no type in output_schema").inside(name).inside(where)
-
-
-def _outputs(operation: JsonObject) -> Iterator[str]:
-    kind = operation["op"]
-    if kind == "AWS_CALL":
-        yield from walk.mapping(operation["select"])
-    elif kind == "POLL":
-        yield from walk.mapping(walk.mapping(operation["call"])["select"])
-        yield "attempts"
-    elif kind == "FOR_EACH":
-        yield from ("count", "succeeded", "failed", "results")
-    elif kind == "FILTER":
-        yield from ("items", "count")
-    elif kind == "SET":
-        yield from walk.mapping(operation["values"])
 
 
 def _check_rollback(plan: JsonObject, sight: _Sight) -> None:

@@ -177,9 +177,13 @@ def _function(tree: dict[str, object], budget: _Budget, depth: int) -> None:
     name, arguments = tree["fn"], tree["args"]
     if type(name) is not str or name not in ARGUMENTS:
         raise Wrong(f"unknown function {_shown(name)}").inside("fn")
+    if FUNCTIONS[name].gives not in {"element", tree["t"]}:
+        raise Wrong(f"`{name}` gives {FUNCTIONS[name].gives}").inside("t")
     if type(arguments) is not list or len(arguments) != ARGUMENTS[name]:
         raise Wrong(f"`{name}` takes {ARGUMENTS[name]} arguments").inside("args")
     _items(arguments, "args", budget, depth + 1)
+    if name == "pluck" and type(arguments[1].get("lit")) is not str:
+        raise Wrong("`pluck` takes a constant name").inside("args")
 
 
 def _text(tree: dict[str, object], budget: _Budget, depth: int) -> None:

@@ -1,5 +1,8 @@
 """Whom plans are believed: `trust/publishers.json`, `reviewers.json`, `revoked.json`.
 
+Beside them, where something is, `deprecated.json` names plans that still run, though others are
+better.
+
 A catalog's `trust/manifest.json` holds the sha256 of each, a serial number, a checksum of its own,
 and the signature of the owner's root key. A consumed entry that pins `trust_root` demands that
 signature; without it the checksum still refuses whatever changed by accident. All of them are
@@ -40,11 +43,13 @@ MANIFEST = "manifest.json"
 PUBLISHERS = "publishers.json"
 REVIEWERS = "reviewers.json"
 REVOKED = "revoked.json"
-FILES = (PUBLISHERS, REVIEWERS, REVOKED)
+DEPRECATED = "deprecated.json"
+FILES = (PUBLISHERS, REVIEWERS, REVOKED, DEPRECATED)
 
 MANIFEST_FORMAT = "naftiko.trust/1"
 KEYS_FORMAT = "naftiko.keys/1"
 REVOKED_FORMAT = "naftiko.revoked/1"
+DEPRECATED_FORMAT = "naftiko.deprecated/1"
 
 REVIEWER_ROLES = ("community_reviewer", "labs_reviewer", "auditor")
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -101,6 +106,7 @@ class TrustStore:
     reviewers: Mapping[str, TrustedKey] = field(default_factory=dict)
     revoked_keys: Mapping[str, Revocation] = field(default_factory=dict)
     revoked_checksums: Mapping[str, Revocation] = field(default_factory=dict)
+    deprecated: Mapping[str, Revocation] = field(default_factory=dict)
     serial: int = 0
     digest: str = ""
 
@@ -127,6 +133,10 @@ class TrustStore:
         """Tell whether a plan has been revoked."""
         return checksum in self.revoked_checksums
 
+    def deprecation(self, checksum: str) -> Revocation | None:
+        """Return why a plan should not be chosen any more, though it runs."""
+        return self.deprecated.get(checksum)
+
     def with_revocations(self, other: TrustStore) -> TrustStore:
         """Return this one, in which what another revokes is revoked as well."""
         return TrustStore(
@@ -134,6 +144,7 @@ class TrustStore:
             reviewers=self.reviewers,
             revoked_keys={**other.revoked_keys, **self.revoked_keys},
             revoked_checksums={**other.revoked_checksums, **self.revoked_checksums},
+            deprecated={**other.deprecated, **self.deprecated},
             serial=self.serial,
             digest=self.digest,
         )
@@ -149,6 +160,8 @@ class TrustStore:
             REVIEWERS: _keys_document(self.reviewers),
             REVOKED: _revoked_document(self.revoked_keys, self.revoked_checksums),
         }
+        if self.deprecated or (folder / DEPRECATED).exists():
+            documents[DEPRECATED] = _deprecated_document(self.deprecated)
         contents = {name: file_bytes(document) for name, document in documents.items()}
         manifest: JsonObject = {
             "format": MANIFEST_FORMAT,
@@ -279,6 +292,7 @@ def _store(manifest: JsonObject, files: Mapping[str, bytes | None], total: str) 
         reviewers=_keys(REVIEWERS, documents.get(REVIEWERS), REVIEWER_ROLES),
         revoked_keys=revoked["keys"],
         revoked_checksums=revoked["checksums"],
+        deprecated=_deprecated(documents.get(DEPRECATED)),
         serial=serial,
         digest=total,
     )
@@ -350,17 +364,33 @@ def _revoked(document: JsonObject | None) -> dict[str, Mapping[str, Revocation]]
     }
 
 
-def _revocations(value: JsonValue, pattern: re.Pattern[str]) -> Mapping[str, Revocation]:
+def _deprecated_document(checksums: Mapping[str, Revocation]) -> JsonObject:
+    listed: JsonObject = {id_: one.to_json() for id_, one in checksums.items()}
+    return {"format": DEPRECATED_FORMAT, "checksums": listed}
+
+
+def _deprecated(document: JsonObject | None) -> Mapping[str, Revocation]:
+    if document is None:
+        return {}
+    _members(DEPRECATED, document, ("format", "checksums"))
+    if document["format"] != DEPRECATED_FORMAT:
+        raise _bad(DEPRECATED, f"expected the format `{DEPRECATED_FORMAT}`")
+    return _revocations(document["checksums"], _SHA256, DEPRECATED)
+
+
+def _revocations(
+    value: JsonValue, pattern: re.Pattern[str], file: str = REVOKED
+) -> Mapping[str, Revocation]:
     if not isinstance(value, dict):
-        raise _bad(REVOKED, "expected an object")
+        raise _bad(file, "expected an object")
     found: dict[str, Revocation] = {}
     for id_, entry in value.items():
         given = mapping(entry)
-        _members(REVOKED, given, ("at", "reason"))
+        _members(file, given, ("at", "reason"))
         if pattern.fullmatch(id_) is None or not isinstance(given["reason"], str):
-            raise _bad(REVOKED, f"`{id_[:80]}` is no entry")
+            raise _bad(file, f"`{id_[:80]}` is no entry")
         try:
             found[id_] = Revocation(at=parse_time(given["at"]), reason=given["reason"])
         except ValueError as error:
-            raise _bad(REVOKED, f"`{id_}`: {error}") from None
+            raise _bad(file, f"`{id_}`: {error}") from None
     return found

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from botocore.model import Shape
 
 MAX_ITEMS = 1_000
-_TOKENS = (("NextToken", "NextToken"), ("nextToken", "nextToken"), ("Marker", "NextMarker"))
+_TOKENS = (
+    ("NextToken", "NextToken"),
+    ("nextToken", "nextToken"),
+    ("Marker", "NextMarker"),
+    ("NextMarker", "NextMarker"),
+)
 _SIZES = ("MaxResults", "maxResults", "MaxItems", "Limit", "limit", "PageSize", "MaxRecords")
 
 

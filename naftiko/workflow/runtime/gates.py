@@ -5,6 +5,8 @@ Spec: section 7.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from naftiko.values import JsonObject
@@ -14,13 +16,19 @@ from naftiko.workflow.runtime.orders import Order
 from naftiko.workflow.runtime.plans import Runnable
 from naftiko.workflow.runtime.policy import Policy, Refused
 from naftiko.workflow.runtime.remote_machine import (
+    STARTING,
     TARGET,
     check_deployed,
     check_mode,
     permissions,
 )
 from naftiko.workflow.runtime.role import Role
-from naftiko.workflow.security.permissions import PermissionChecker, Question, identify
+from naftiko.workflow.security.permissions import (
+    PermissionChecker,
+    PermissionResult,
+    Question,
+    identify,
+)
 from naftiko.workflow.security.session import (
     allowed_calls,
     assume_role,
@@ -140,6 +148,18 @@ class Gates:
                 undecided=result.undecided,
             )
         return [result.warning] if result.warning else []
+
+    async def may_run(
+        self, questions: Sequence[Question], principal: Principal
+    ) -> list[PermissionResult]:
+        """Tell of several plans whether the caller may do what they do, whatever to.
+
+        What their parameters name is not known yet: an action counts for all resources. What Step
+        Functions runs, the role of its state machine may do.
+        """
+        if self._policy.target == TARGET:
+            questions = [replace(one, required=STARTING) for one in questions]
+        return await self._permissions.check_all(questions, principal)
 
     async def call_of(
         self, execution_id: str, runnable: Runnable, parameters: JsonObject, principal: Principal

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from naftiko.values import JsonObject, JsonValue
 from naftiko.workflow.asl.machine import prefix_of
+from naftiko.workflow.asl.names import output_name
 from naftiko.workflow.vm.failures import ERROR_TYPES
 from naftiko.workflow.vm.program import CallNode, ConditionNode, Handler, Node, Program
 from naftiko.workflow.vm.records import Done
@@ -151,8 +152,11 @@ class RemoteHistory:
         held = values.get(f"step_{step_id}")
         if not isinstance(held, dict) or held.get("status") not in _ENDED:
             return None
-        outputs = {name: value for name, value in held.items() if name != "status"}
-        return self._ended(node, str(held["status"]), outputs, time)
+        done = self._ended(node, str(held["status"]), _outputs(held), time)
+        code = held.get("error_code")
+        if done.error is None or not isinstance(code, str) or not _CODE.fullmatch(code):
+            return done
+        return replace(done, error={**done.error, "aws_code": code})
 
     def _ended(self, node: Node, status: str, outputs: JsonObject, time: str) -> Done:
         place = self._places[node.common.step_id]
@@ -168,6 +172,11 @@ class RemoteHistory:
             error=error,
             effect=status == "succeeded" and isinstance(node, CallNode) and node.call.mutating,
         )
+
+
+def _outputs(held: JsonObject) -> JsonObject:
+    named = ((output_name(key), value) for key, value in held.items())
+    return {name: value for name, value in named if name is not None}
 
 
 def error_of(found: JsonValue, program: Program) -> JsonObject | None:

@@ -40,6 +40,10 @@ def check_mode(mode: str) -> None:
         )
 
 
+STARTING = ("states:DescribeExecution", "states:DescribeStateMachine", "states:StartExecution")
+"""What whoever has Step Functions run a plan needs."""
+
+
 def permissions(plan: JsonObject) -> tuple[list[str], dict[str, list[str]]]:
     """Return the actions that the caller itself needs, and their resources, as templates."""
     name = machine_name(plan)

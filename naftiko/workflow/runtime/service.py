@@ -147,11 +147,15 @@ class WorkflowService:
         self._check_open()
         await self.start()
         check_order(order)
+        await self.plans.looked()
         runnable = self.plans.runnable(order.workflow, self.clock.now())
         principal = await self.gates.principal(order.mode)
         parameters = _checked(runnable.program, order.parameters)
         await self.gates.check_target(runnable, order, principal)
-        warnings = await self.gates.permitted(runnable, parameters, principal, order)
+        warnings = [
+            *await self.gates.permitted(runnable, parameters, principal, order),
+            *self.plans.advice(runnable.entry),
+        ]
         if order.mode in {"plan", "dry_run"}:
             start = Start(execution_id=self._new_id(), parameters=order.parameters, mode=order.mode)
             return await preview(self._shared, runnable, start, principal, warnings)

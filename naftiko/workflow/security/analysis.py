@@ -99,7 +99,7 @@ def analyse(
         outputs=outputs,
         place=place,
         origins=Origins.of(ops),
-        undone=undone_steps(rollback),
+        undone=undone_steps(rollback, ops),
     )
     calls = [*calls_of(ops, observers=True), *rollback_calls(rollback, observers=True)]
     known: list[tuple[Call, Actions]] = []
@@ -167,7 +167,9 @@ def _check_call(subject: Subject, call: Call, actions: Actions, problems: Proble
             "WF420",
             f"nothing takes back what `{name}` creates if a later step fails",
             at,
-            f"add a `rollback` item whose `steps` has `{call.step_id}`",
+            f"add a `rollback` item whose `steps` has `{call.step_id}`"
+            if call.cap is None
+            else "add a `rollback` item that covers the loop and takes back all that it made",
         )
 
 
@@ -192,7 +194,7 @@ def _report_level(
 
 def _creates(call: Call, actions: Actions) -> bool:
     """Tell whether a call leaves something behind that was not there. A started thing ends."""
-    if actions.is_read_only or actions.destroys or actions.level == "Tagging":
+    if actions.is_read_only or actions.destroys or actions.ends or actions.level == "Tagging":
         return False
     return call.is_create and not call.operation.startswith("Start")
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from naftiko.workflow.own_fields import STATUS, Hidden, hidden_by, is_own
+
 Operation = Mapping[str, Any]
 Tree = Mapping[str, Any]
 
@@ -112,13 +114,24 @@ def _can_name(name: str, tree: Tree) -> bool:
     return not isinstance(tree.get("lit"), bool | int | float)
 
 
-def undone_steps(rollback: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Return the steps whose effect a handler takes back."""
+def undone_steps(rollback: Iterable[Mapping[str, Any]], ops: Iterable[Operation]) -> frozenset[str]:
+    """Return the steps whose effect a handler takes back.
+
+    What a loop made is taken back by a handler that loops: one call reaches one item.
+    """
+    bodies = {
+        str(op["step_id"]): {str(inner["step_id"]) for inner in op["body"]}
+        for op in ops
+        if op["op"] == "FOR_EACH"
+    }
     found: set[str] = set()
     for handler in rollback:
         for op in handler["ops"]:
             undoes = op.get("undoes")
-            found |= {undoes} if undoes is not None else set(handler["steps"])
+            covered = {undoes} if undoes is not None else set(handler["steps"])
+            found |= covered
+            if op["op"] == "FOR_EACH":
+                found.update(*(bodies.get(step_id, ()) for step_id in covered))
     return frozenset(found)
 
 
@@ -186,11 +199,13 @@ class Origins:
     from_responses: set[tuple[str, str | None]] = field(default_factory=set)
     unbounded: set[tuple[str, str | None]] = field(default_factory=set)
     items: dict[str, bool] = field(default_factory=dict)
+    hidden: Hidden = frozenset()
 
     @classmethod
     def of(cls, ops: Iterable[Operation]) -> Origins:
         """Follow the values through SET, FILTER and FOR_EACH."""
-        found = cls()
+        ops = list(ops)
+        found = cls(hidden=hidden_by(ops))
         found._read(ops, item=False)
         return found
 
@@ -241,7 +256,7 @@ class Origins:
             return item
         if path[0] == "vars":
             return True
-        if path[0] != "steps" or path[2:3] == ["status"]:
+        if path[0] != "steps" or (path[2:3] == [STATUS] and is_own(path, self.hidden)):
             return False
         step_id, output = str(path[1]), str(path[2]) if len(path) > 2 else None
         return (step_id, None) in self.from_responses or (step_id, output) in self.from_responses

@@ -46,7 +46,8 @@ class Actions:
     """What an operation needs and can do.
 
     `required` are IAM actions ("rds:CreateDBSnapshot"), sorted; `advisory` those that AWS may ask
-    for as well. `irreversible` is a destroying call with no final snapshot or recovery window.
+    for as well. `irreversible` is a destroying call with no final snapshot or recovery window;
+    `ends` one that starts something which ends by itself and leaves nothing behind.
     """
 
     required: tuple[str, ...] = ()
@@ -59,6 +60,7 @@ class Actions:
     irreversible: bool = False
     destroys_primary_data: bool = False
     denied: bool = False
+    ends: bool = False
 
     @property
     def passes_role(self) -> bool:
@@ -142,6 +144,7 @@ class IamData:
             destroys_primary_data=destroys
             and not marks.isdisjoint(self._set("destroy_primary_data")),
             denied=not marks.isdisjoint(self._set("denied")),
+            ends=not marks.isdisjoint(self._set("ends")),
         )
 
     def hint(self, service: str, operation: str) -> str:

@@ -40,6 +40,8 @@ class PermissionResult:
     source: str = "none"
     proceeds: bool = True
     warning: str = ""
+    lasts: bool = True
+    """Whether AWS would say the same again: not where it did not answer."""
 
     @property
     def message(self) -> str:
@@ -98,6 +100,37 @@ class PermissionChecker:
             self._remember(key, known)
         return self._result(known[1], question)
 
+    async def check_all(
+        self, questions: Sequence[Question], principal: Principal
+    ) -> list[PermissionResult]:
+        """Tell the same of several plans, whose resources and parameters do not count.
+
+        AWS is asked once for all actions of those of which it is not known, fifty at a time.
+        """
+        if self.mode == "off":
+            return [PermissionResult(status="off") for _ in questions]
+        now = self.clock.monotonic()
+        plain = [replace(one, resources={}, parameters={}) for one in questions]
+        keys = [_key(one.checksum, principal, dict(_asked(one, principal))) for one in plain]
+        verdicts = {
+            key: kept[1]
+            for key in keys
+            if (kept := self._cache.get(key)) is not None and now - kept[0] < CACHE_S
+        }
+        rest = [(key, one) for key, one in zip(keys, plain, strict=True) if key not in verdicts]
+        union = sorted({action for _, one in rest for action in one.required})
+        if union:
+            asked: dict[str, tuple[str, ...]] = dict.fromkeys(union, ())
+            whole = await _ask(AwsIam(call=self.call), asked, principal)
+            for key, one in rest:
+                verdicts[key] = _part(whole, one.required)
+                self._remember(key, (now, verdicts[key]))
+        allowed = _Verdict()
+        return [
+            self._result(verdicts.get(key, allowed), one)
+            for key, one in zip(keys, plain, strict=True)
+        ]
+
     def _remember(self, key: str, known: tuple[float, _Verdict]) -> None:
         self._cache.pop(key, None)
         if not known[1].lasts:
@@ -113,6 +146,7 @@ class PermissionChecker:
             missing=tuple(sorted(verdict.missing)),
             undecided=tuple(sorted(verdict.undecided)),
             source=verdict.source,
+            lasts=verdict.lasts,
         )
         if status == "allowed":
             return result
@@ -167,6 +201,12 @@ async def _ask(iam: AwsIam, asked: Mapping[str, tuple[str, ...]], principal: Pri
         policies = await read_policies(iam, source)
     owned = {action: tuple(_own(arn, principal) for arn in arns) for action, arns in asked.items()}
     return _evaluate(policies, owned, context, lasts=iam.was_answered)
+
+
+def _part(whole: _Verdict, actions: Iterable[str]) -> _Verdict:
+    """Return what a verdict says of some of its actions."""
+    names = set(actions)
+    return replace(whole, missing=whole.missing & names, undecided=whole.undecided & names)
 
 
 def _own(arn: str, principal: Principal) -> str:

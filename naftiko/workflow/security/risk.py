@@ -70,7 +70,7 @@ class Risk:
 def assess(ops: Sequence[Operation], rollback: Iterable[Mapping[str, Any]], data: IamData) -> Risk:
     """Return the risk of the operations of a plan; those that nobody knows count as writes."""
     origins = Origins.of(ops)
-    undone = undone_steps(rollback)
+    undone = undone_steps(rollback, ops)
     terms = sorted(
         (_term(call, data, origins, undone) for call in calls_of(ops)),
         key=lambda term: -term.sum,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import cast
 
 from naftiko.values import JsonObject, JsonValue
+from naftiko.workflow.own_fields import OWN, Hidden, hidden_in
 from naftiko.workflow.vm import program as p
 from naftiko.workflow.vm.data import Path, path
 from naftiko.workflow.vm.reads import Reads, Secrets
@@ -15,7 +17,7 @@ def load_program(plan: JsonObject) -> p.Program:
     """Compile a plan document."""
     parameters = tuple(_objects(plan["parameters"]))
     sensitive = frozenset(str(item["name"]) for item in parameters if item.get("sensitive"))
-    loader = _Loader(Secrets(sensitive))
+    loader = _Loader(Secrets(sensitive), hidden_in(plan))
     listed = _objects(plan["execution_plan"])
     ops = tuple(loader.node(op, index) for index, op in enumerate(listed))
     positions = _positions(listed)
@@ -70,9 +72,10 @@ def _handler(loader: _Loader, item: JsonObject, positions: Mapping[str, int]) ->
 class _Loader:
     """Makes nodes, in plan order, so that what is secret is known before it is read."""
 
-    def __init__(self, secrets: Secrets) -> None:
-        """Keep what is secret so far."""
+    def __init__(self, secrets: Secrets, hidden: Hidden) -> None:
+        """Keep what is secret so far, and which outputs hide a field of their step's own."""
         self.secrets = secrets
+        self._hidden = hidden
         self._kinds: dict[str, Callable[[JsonObject, int], p.Node]] = {
             "AWS_CALL": self._call_node,
             "POLL": self._poll,
@@ -91,7 +94,7 @@ class _Loader:
     def _call_node(self, op: JsonObject, position: int) -> p.CallNode:
         call = self._call(op)
         hidden = self._hide(op, call)
-        return p.CallNode(common=_common(op, position, call.reads, hidden), call=call)
+        return p.CallNode(common=self._common(op, position, call.reads, hidden), call=call)
 
     def _poll(self, op: JsonObject, position: int) -> p.PollNode:
         call = self._call(_object(op["call"]))
@@ -99,7 +102,7 @@ class _Loader:
         fail_when = _tree(op["fail_when"])
         reads = p.reads_union([*_trees(call), until, fail_when])
         return p.PollNode(
-            common=_common(op, position, reads, self._hide(op, call)),
+            common=self._common(op, position, reads, self._hide(op, call)),
             call=call,
             variables=_variables(op["vars"], call.types),
             until=until,
@@ -116,7 +119,7 @@ class _Loader:
         if any(node.common.hidden for node in body):
             self.secrets.add(str(op["step_id"]), "results")
         return p.LoopNode(
-            common=_common(op, position, over.reads),
+            common=self._common(op, position, over.reads),
             over=over,
             max_items=int(_number(op["max_items"])),
             max_concurrency=int(_number(op["max_concurrency"])),
@@ -131,18 +134,22 @@ class _Loader:
             self.secrets.add(str(op["step_id"]), "items")
             hidden = frozenset({"items"})
         return p.FilterNode(
-            common=_common(op, position, p.reads_union([from_, where]), hidden),
+            common=self._common(op, position, p.reads_union([from_, where]), hidden),
             from_=from_,
             where=where,
             max_items=int(_number(op["max_items"])),
         )
 
     def _wait(self, op: JsonObject, position: int) -> p.WaitNode:
-        return p.WaitNode(common=_common(op, position, Reads()), seconds=_number(op["seconds"]))
+        return p.WaitNode(
+            common=self._common(op, position, Reads()), seconds=_number(op["seconds"])
+        )
 
     def _assert(self, op: JsonObject, position: int) -> p.AssertNode:
         that, message = p.compile_one(_object(op["that"])), p.compile_one(_object(op["message"]))
-        return p.AssertNode(common=_common(op, position, that.reads), that=that, message=message)
+        return p.AssertNode(
+            common=self._common(op, position, that.reads), that=that, message=message
+        )
 
     def _set(self, op: JsonObject, position: int) -> p.SetNode:
         values = tuple(
@@ -152,12 +159,34 @@ class _Loader:
         for name in sorted(hidden):
             self.secrets.add(str(op["step_id"]), name)
         reads = p.reads_union([tree for _, tree in values])
-        return p.SetNode(common=_common(op, position, reads, hidden), values=values)
+        return p.SetNode(common=self._common(op, position, reads, hidden), values=values)
 
     def _condition(self, op: JsonObject, position: int) -> p.ConditionNode:
         expr = p.compile_one(_object(op["expr"]))
-        common = _common(op, position, expr.reads)
+        common = self._common(op, position, expr.reads)
         return p.ConditionNode(common=common, dest=str(op["dest"]), expr=expr)
+
+    def _common(
+        self, op: JsonObject, position: int, reads: Reads, hidden: frozenset[str] = frozenset()
+    ) -> p.Common:
+        step_id, guard, undoes = str(op["step_id"]), op["guard"], op.get("undoes")
+        return p.Common(
+            step_id=step_id,
+            op=str(op["op"]),
+            guard=guard if isinstance(guard, str) else None,
+            timeout_s=_number(op["timeout"]),
+            on_error=str(op["on_error"]),
+            position=position,
+            reads=self._needing(reads),
+            undoes=undoes if isinstance(undoes, str) else None,
+            hidden=hidden,
+            own=tuple(name for name in OWN if (step_id, name) not in self._hidden),
+        )
+
+    def _needing(self, reads: Reads) -> Reads:
+        """Add the steps whose outputs are called as what a step says of itself."""
+        more = [step_id for step_id, name in reads.own if (step_id, name) in self._hidden]
+        return replace(reads, needs=(*dict.fromkeys((*reads.needs, *more)),)) if more else reads
 
     def _hide(self, op: JsonObject, call: p.Call) -> frozenset[str]:
         hidden = frozenset(item.name for item in call.selected if item.sensitive)
@@ -215,23 +244,6 @@ class _Loader:
     def _observer(self, source: JsonObject) -> p.Observer:
         call = self._call(_object(source["call"]))
         return p.Observer(call=call, created=p.path_or_none(source.get("created")))
-
-
-def _common(
-    op: JsonObject, position: int, reads: Reads, hidden: frozenset[str] = frozenset()
-) -> p.Common:
-    guard, undoes = op["guard"], op.get("undoes")
-    return p.Common(
-        step_id=str(op["step_id"]),
-        op=str(op["op"]),
-        guard=guard if isinstance(guard, str) else None,
-        timeout_s=_number(op["timeout"]),
-        on_error=str(op["on_error"]),
-        position=position,
-        reads=reads,
-        undoes=undoes if isinstance(undoes, str) else None,
-        hidden=hidden,
-    )
 
 
 def _trees(call: p.Call) -> list[p.Tree | None]:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from naftiko.values import JsonObject, JsonValue
 from naftiko.workflow.expressions.evaluate import compile_tree
 from naftiko.workflow.expressions.values import Values
+from naftiko.workflow.own_fields import OWN
 from naftiko.workflow.vm.data import Path, path
 from naftiko.workflow.vm.reads import Reads, reads_of
 
@@ -124,7 +125,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """What every operation has. `position` is its place among the top-level operations."""
+    """What every operation has. `position` is its place among the top-level operations.
+
+    `own` are the fields of its own that no output of the same name hides.
+    """
 
     step_id: str
     op: str
@@ -135,6 +139,7 @@ class Common:
     reads: Reads
     undoes: str | None = None
     hidden: frozenset[str] = frozenset()
+    own: tuple[str, ...] = OWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

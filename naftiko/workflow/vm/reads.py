@@ -10,17 +10,20 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from naftiko.values import JsonObject, JsonValue
+from naftiko.workflow.own_fields import OWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reads:
     """`needs`: steps whose outputs are read without a default; `steps`: all that are read.
 
-    `outputs` are (step, output) pairs, `params` parameters; `item` tells whether the element of
-    a loop is read.
+    `own` are (step, name) pairs that are read without a default and may be what a step says of
+    itself. `outputs` are (step, output) pairs, `params` parameters; `item` tells whether the
+    element of a loop is read.
     """
 
     needs: tuple[str, ...] = ()
+    own: tuple[tuple[str, str], ...] = ()
     steps: tuple[str, ...] = ()
     outputs: tuple[tuple[str, str], ...] = ()
     params: tuple[str, ...] = ()
@@ -52,6 +55,7 @@ def _parts(tree: JsonObject) -> Iterator[JsonValue]:
 def reads_of(trees: Iterable[JsonValue]) -> Reads:
     """Return what the trees read."""
     needs: dict[str, None] = {}
+    own: dict[tuple[str, str], None] = {}
     steps: dict[str, None] = {}
     outputs: dict[tuple[str, str], None] = {}
     params: dict[str, None] = {}
@@ -69,10 +73,15 @@ def reads_of(trees: Iterable[JsonValue]) -> Reads:
                 output = str(where[2]) if len(where) > 2 else ""
                 steps[first] = None
                 outputs[first, output] = None
-                if "default" not in ref and output != "status":
+                if "default" in ref:
+                    continue
+                if output in OWN:
+                    own[first, output] = None
+                else:
                     needs[first] = None
     return Reads(
         needs=tuple(needs),
+        own=tuple(own),
         steps=tuple(steps),
         outputs=tuple(outputs),
         params=tuple(params),

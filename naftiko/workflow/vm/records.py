@@ -40,6 +40,12 @@ class Done:
     effect: bool = False
     reason: str = ""
 
+    @property
+    def error_code(self) -> str | None:
+        """AWS's code, if the operation failed with an error of AWS."""
+        code = self.error.get("aws_code") if self.error is not None else None
+        return code if isinstance(code, str) and code else None
+
     def to_json(self) -> JsonObject:
         """Return the body of the record."""
         found: JsonObject = {"status": self.status, "ms": self.ms}

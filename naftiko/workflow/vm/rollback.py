@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from naftiko.values import JsonObject, JsonValue
 from naftiko.workflow.vm.calls import Where
@@ -51,7 +51,7 @@ def _uncover(run: Run) -> None:
     for node in run.program.ops:
         done = run.history.done.get(node.common.step_id)
         if done is not None and done.status == "failed" and done.effect:
-            seen = Done(status="succeeded", outputs=done.outputs)
+            seen = replace(done, status="succeeded")
             run.frame.settle(node.common, seen)
 
 
@@ -121,7 +121,7 @@ def _places(run: Run, handler: Handler, node: Node, outer: Frame) -> list[tuple[
         for inner in loop.body:
             done = run.history.done.get(f"{loop.common.step_id}[{index}].{inner.common.step_id}")
             if done is not None:
-                effect = Done(status="succeeded", outputs=done.outputs) if done.effect else done
+                effect = replace(done, status="succeeded") if done.effect else done
                 frame.settle(inner.common, effect)
         places.append((f"{key}[{index}]", frame))
     return places

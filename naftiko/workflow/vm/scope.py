@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 from naftiko.values import MISSING, JsonObject, JsonValue, Missing
 from naftiko.workflow.expressions import values as seen
 from naftiko.workflow.expressions.values import Values
+from naftiko.workflow.own_fields import ERROR_CODE, STATUS
 from naftiko.workflow.ports import Principal
 from naftiko.workflow.vm.program import Common
 from naftiko.workflow.vm.records import Done
@@ -72,7 +73,9 @@ class Frame:
     def settle(self, common: Common, done: Done) -> None:
         """Note what came of an operation."""
         self.statuses[common.step_id] = done.status
-        self.steps[common.step_id] = {**done.outputs, "status": done.status}
+        fields: JsonObject = {STATUS: done.status, ERROR_CODE: done.error_code}
+        own = {name: fields[name] for name in common.own}
+        self.steps[common.step_id] = {**own, **done.outputs}
 
     def lacks(self, common: Common) -> str | None:
         """Return a step without outputs that the operation cannot do without."""

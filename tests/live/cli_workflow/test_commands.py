@@ -347,6 +347,14 @@ def test_run_does_not_begin_where_nobody_could_confirm(workflow: Workflow, signe
     assert "NAFTIKO_STATE_KEY" in ran.err
 
 
+def test_nobody_has_to_confirm_what_only_reads(workflow: Workflow, here: Path) -> None:
+    assert workflow("new", "my_look").code == 0
+    assert workflow("compile", "my_look").code == 0
+    ran = workflow("run", "my_look", "--sandbox", "--dev")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["count"] == 0
+
+
 def test_run_keeps_the_tiers(workflow: Workflow, signed: Path) -> None:
     ran = workflow(
         *"run my_flow -p name=one --sandbox --mode full --tiers community".split()  # noqa: SIM905

@@ -121,6 +121,15 @@ PAIRS: dict[str, tuple[Callable[[], dict[str, Any]], dict[str, Any], Setup]] = {
     "going-on": (samples.going_on, {}, lambda aws: None),
     "token": (samples.token, {}, lambda aws: None),
     "renamed": (samples.renamed, {"name": "c"}, lambda aws: None),
+    "asking": (samples.asking, {}, lambda aws: None),
+    "asking-once": (lambda: samples.asking(attempts=1), {}, lambda aws: None),
+    "asking-what-is-there": (samples.asking, {}, lambda aws: parameters(aws, "/a", "/b")),
+    "own-names": (samples.own_names, {"names": ["a", "b"]}, lambda aws: None),
+    "own-names-of-aws": (
+        samples.own_names,
+        {"names": ["a"]},
+        lambda aws: parameters(aws, "/none"),
+    ),
     "poll": (samples.poll, {"name": "/a"}, lambda aws: parameters(aws, "/a", value="ready")),
     "poll-exhausted": (samples.poll, {"name": "/a"}, lambda aws: parameters(aws, "/a")),
     "poll-late": (

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from functools import cache
 
@@ -20,6 +21,7 @@ from naftiko.workflow.plan.canonical import canonical
 from naftiko.workflow.plan.drift import check_drift
 from naftiko.workflow.plan.integrity import load_plan, verify
 from naftiko.workflow.plan.trust import TrustStore
+from naftiko.workflow.runtime.policy import TIERS
 from naftiko.workflow.source.formatter import format_source
 from tests.case_files import ROOT
 
@@ -112,14 +114,25 @@ def test_cases(entry: Entry, trial: Trial) -> None:
     assert tried.report.coverage.is_complete, tried.report.coverage.to_json()
 
 
-def test_trust_data_are_signed_by_the_key_that_they_name() -> None:
+def test_trust_data_are_signed_by_the_publisher_that_they_name() -> None:
     store = TrustStore.load(FOLDER / "trust")
-    (key,) = store.publishers.values()
+    roles = {key.roles: key for key in store.publishers.values()}
+    publisher = roles["publisher",]
 
-    pinned = TrustStore.load(FOLDER / "trust", root=str(key.to_json()["public_key"]))
+    pinned = TrustStore.load(FOLDER / "trust", root=str(publisher.to_json()["public_key"]))
 
     assert pinned.digest == store.digest
-    assert key.tiers == ("community", "verified")
+    assert publisher.tiers == TIERS
+    assert roles["auditor",].tiers == ("enterprise",)
+    assert len(roles) == len(store.publishers)
+
+
+@every_workflow
+def test_report(entry: Entry) -> None:
+    report = json.loads((entry.home / "report.json").read_text("utf-8"))
+
+    assert report["plan_checksum"] == CATALOG.plan(entry)["checksum"], "run `make catalog`"
+    assert report["passed"] == (entry.ref != AS_WRITTEN), report["gates"]
 
 
 def test_no_private_key_lies_in_the_catalog() -> None:
@@ -131,8 +144,11 @@ def test_no_private_key_lies_in_the_catalog() -> None:
 def test_covers_many_services() -> None:
     services = {name for entry in CATALOG.entries for name in _services(entry.ref)}
 
-    assert len(CATALOG.names) >= 12
-    assert len(services) >= 8
+    kinds = {plan["type"] for entry in CATALOG.entries if (plan := compiled(entry.ref).plan)}
+    assert len(CATALOG.names) >= 60
+    assert len(services) >= 30
+    assert kinds == {"primitive", "pattern", "application"}
+    assert {entry.tier for entry in CATALOG.entries} == set(TIERS)
 
 
 def _services(ref: str) -> list[str]:

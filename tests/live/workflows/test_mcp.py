@@ -56,7 +56,10 @@ async def refused(client: Any, tool: str, /, **arguments: Any) -> Any:
 def test_the_tools_say_what_they_do(house: House, mode: str) -> None:
     async def story(client: Any) -> None:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert set(tools) == {"list_workflows", "get_workflow", "execute_workflow", "get_execution"}
+        assert set(tools) == {
+            *("suggest_workflows", "list_workflows", "get_workflow"),
+            *("execute_workflow", "get_execution"),
+        }
         execute = tools["execute_workflow"]
         assert execute.annotations.destructive_hint is True
         assert execute.annotations.open_world_hint is True
@@ -93,7 +96,9 @@ def test_a_workflow_is_found_read_and_executed_step_by_step(
         waits = first.structured_content
         assert waits["status"] == "awaiting_confirmation"
         text = first.content[0].text
-        assert text.startswith(f"Execution {waits['execution_id']}: awaiting_confirmation, 1 steps")
+        assert text.startswith(
+            f"Execution {waits['execution_id']}: awaiting_confirmation, 1 step reached"
+        )
         assert "Step make waits for confirmation" in text
         assert name not in text, "the text has ids, counts and statuses only"
         id_ = waits["execution_id"]
@@ -241,6 +246,7 @@ def test_each_workflow_can_be_a_tool_of_its_own(stage: Stage, mode: str) -> None
         make, look = tools["make_queue"], tools["list_queues"]
         assert make.input_schema["required"] == ["queue_name"]
         assert make.input_schema["additionalProperties"] is False
+        assert ". Risk " in make.description
         assert set(make.output_schema["properties"]["outputs"]["properties"]) == {"url", "owner"}
         assert look.annotations.read_only_hint is True
         assert not make.annotations.read_only_hint

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naftiko.exposes.mcp.tools import output_object_schema, safe_name
+from naftiko.exposes.mcp.tools import output_object_schema
 from naftiko.model.parameters import Hints
 from naftiko.plan.inputs import Input, InputTable
 from naftiko.plan.ports import Effect, Result
 from naftiko.plan.run import Run
+from naftiko.plan.tool_names import safe_name
 from tests.live.mcp.mcp_demo import adapter, table_of, tool
 
 

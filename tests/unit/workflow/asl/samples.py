@@ -344,6 +344,80 @@ def renamed() -> dict[str, Any]:
     )
 
 
+def asking(attempts: int = 3) -> dict[str, Any]:
+    """A step that may fail, and what follows by its error code; a poll and what it says."""
+    retry = {**RETRY, "max_attempts": attempts}
+    got = call("ssm", "GetParameter", {"Name": lit("/a")}, retry=retry)
+    one, two = step("look", "error_code"), step("watch", "error_code")
+    is_gone = {"op": "==", "a": one, "b": lit("ParameterNotFound")}
+    known = {"op": "in", "a": two, "b": {"list": [lit("ParameterNotFound"), lit("InvalidKeyId")]}}
+    looked = call("ssm", "GetParameter", {"Name": lit("/b")}, retry=retry)
+    watched = {"call": looked, "vars": {}, "until": lit(True, "boolean"), "fail_when": None}
+    return plan(
+        [
+            op("look", "AWS_CALL", on_error="continue", **got),
+            op("gone__if", "CONDITION", dest="gone", expr=is_gone),
+            put("gone", lit("/a"), guard="gone"),
+            op("watch", "POLL", on_error="continue", max_attempts=2, interval=1, **watched),
+            op("known", "SET", values={"status": known, "error_code": {"op": "!", "a": known}}),
+        ],
+        outputs={
+            "look": step("look", "status"),
+            "status": step("known", "status", "boolean"),
+            "not": step("known", "error_code", "boolean"),
+        },
+    )
+
+
+def own_names() -> dict[str, Any]:
+    """Outputs that are called as what a step says of itself, in a loop and outside of it."""
+    made = change(
+        "ecs",
+        "CreateCluster",
+        {"clusterName": ITEM},
+        select={"status": "cluster.status", "output.cluster": "cluster.clusterName"},
+        output_schema={"cluster.status": "string", "cluster.clusterName": "string"},
+    )
+    got = call(
+        "ssm",
+        "GetParameter",
+        {"Name": lit("/none")},
+        select={"status": "Parameter.Value", "error_code": "Parameter.Name"},
+        output_schema={"Parameter.Value": "string", "Parameter.Name": "string"},
+    )
+    is_active = {"op": "==", "a": step("each__make", "status"), "b": lit("ACTIVE")}
+    body = [
+        op("each__make", "AWS_CALL", **made),
+        op("each__active", "ASSERT", that=is_active, message=lit("not active")),
+        op("each__look", "AWS_CALL", on_error="continue", **got),
+    ]
+    lost = {"ref": ["steps", "look", "status"], "t": "string", "default": "none"}
+    return plan(
+        [
+            op(
+                "each",
+                "FOR_EACH",
+                over=param("names", "list"),
+                max_items=3,
+                max_concurrency=1,
+                on_item_error="fail",
+                body=body,
+            ),
+            op("look", "AWS_CALL", on_error="continue", **got),
+            op("needs", "SET", values={"a": step("look", "status")}),
+        ],
+        parameters=[{"name": "names", "type": "array", "required": True}],
+        outputs={
+            "all": step("each", "results", "list"),
+            "own": step("each", "status"),
+            "lost": lost,
+            "bare": step("look", "status"),
+            "code": step("look", "error_code"),
+            "needs": step("needs", "status"),
+        },
+    )
+
+
 def late() -> dict[str, Any]:
     """A wait that is longer than the whole may take, and what was done before it."""
     made = plan(
@@ -374,4 +448,6 @@ SAMPLES = {
     "token": token,
     "renamed": renamed,
     "late": late,
+    "asking": asking,
+    "own_names": own_names,
 }

@@ -100,6 +100,42 @@ def test_a_pattern_outside_of_jsonata() -> None:
     assert codes(plan)[0][0] == "WF801"
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (
+            {"op": "==", "a": samples.step("one", "error_code"), "b": samples.lit("Throttled")},
+            "the error code `Throttled`, which the model of GetParameter does not name",
+        ),
+        (
+            {"op": "!=", "a": samples.step("one", "error_code"), "b": samples.lit(None, "null")},
+            "comparisons of an error code with anything but constants",
+        ),
+        (
+            {"cat": [samples.lit("why: "), samples.step("one", "error_code")]},
+            "comparisons of an error code with anything but constants",
+        ),
+    ],
+)
+def test_error_codes_that_a_machine_cannot_know(asked: dict[str, Any], words: str) -> None:
+    got = samples.call("ssm", "GetParameter", {"Name": samples.lit("/a")})
+    step = samples.op("one", "AWS_CALL", on_error="continue", **got)
+    found = codes(samples.plan([step], outputs={"why": asked}))
+    assert found == [
+        (
+            "WF801",
+            f"`one` cannot run as a state machine: Step Functions has no way to do {words}",
+        )
+    ]
+
+
+def test_the_error_code_of_a_loop_does_not_map() -> None:
+    plan = samples.loop()
+    plan["execution_plan"][1]["on_error"] = "continue"
+    plan["outputs"] = {"why": samples.step("each", "error_code")}
+    assert [code for code, _ in codes(plan)] == ["WF801"]
+
+
 def test_undoing_items_does_not_map() -> None:
     plan = samples.loop()
     undo = samples.delete("undo__x", samples.ITEM, undoes="each__drop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -76,6 +77,22 @@ def run(text: str, params: JsonObject | None = None) -> JsonValue:
         ("join(params.ss, '-')", {"ss": ["a", None, "b"]}, "a--b"),
         ("int(params.s)", {"s": "-042"}, -42),
         ("int(params.n)", {"n": -1.9}, -1),
+        ("number(params.s)", {"s": "80.5"}, 80.5),
+        ("number(params.s)", {"s": "-1.25E-7"}, -1.25e-7),
+        ("number(params.s) >= 80", {"s": "080"}, True),
+        ("number(params.i)", {"i": 7}, 7),
+        ("number(params.s)", {}, None),
+        ("concat(params.ss, ['c'])", {"ss": ["a", "b"]}, ["a", "b", "c"]),
+        ("concat([], params.ss)", {"ss": ["a"]}, ["a"]),
+        ("concat(params.ss, ['c'])", {}, None),
+        ("pluck(params.maps, 'Id')", {"maps": [{"Id": "a"}, {"b": 2}, None, {"Id": None}]},
+         ["a"]),
+        ("pluck(params.maps, 'Id')", {}, None),
+        ("date(now() - days(31))", {}, "2025-12-31"),
+        ("date(params.t)", {"t": "2026-01-01T00:30:00+01:00"}, "2025-12-31"),
+        ("date(params.t)", {}, None),
+        ("month_start(now())", {}, "2026-01-01T00:00:00Z"),
+        ("date(month_start(month_start(now()) - days(1)))", {}, "2025-12-01"),
         ("string(params.n)", {"n": 1e-7}, "0.0000001"),
         ("string(params.n)", {"n": 3.0}, "3"),
         ("string(params.b)", {"b": True}, "true"),
@@ -116,8 +133,15 @@ def test_a_tree_computes(text: str, params: JsonObject, expected: JsonValue) -> 
         ("int(params.s)", {"s": "9" * 100}),
         ("int(params.s)", {"s": "٣"}),
         ("params.m", {"m": "x"}),
+        ("number(params.s)", {"s": "1e500"}),
+        ("number(params.s)", {"s": "٣"}),
+        ("number(params.s)", {"s": "nan"}),
+        ("concat(params.ss, params.ss)", {"ss": {"0": "x"}}),
+        ("concat(params.ss, params.ss)", {"ss": ["x"] * 6_000}),
+        ("pluck(params.maps, 'Id')", {"maps": ["xxx"]}),
+        ("date(params.t)", {"t": "yesterday"}),
     ],
-    ids=range(24),
+    ids=range(31),
 )
 def test_data_of_another_type_mismatches(text: str, params: JsonObject) -> None:
     with pytest.raises(TypeMismatch) as caught:
@@ -157,6 +181,38 @@ def test_references_reach_in(ref: list[JsonValue], expected: JsonValue) -> None:
         vars={"v": 5},
     )
     assert compile_tree({"ref": ref, "t": "opaque"})(values) == expected
+
+
+_TEXT = "2026-01-31T10:00:00Z"
+_NOW: JsonObject = {"fn": "now", "args": [], "t": "timestamp"}
+_TIMES: JsonObject = {"fn": "concat", "args": [{"list": [_NOW]}, {"list": [_NOW]}], "t": "list"}
+
+
+@pytest.mark.parametrize(
+    ("tree", "expected"),
+    [
+        (_TIMES, [_TEXT, _TEXT]),
+        ({"list": [_TIMES]}, [[_TEXT, _TEXT]]),
+        ({"fn": "concat", "args": [{"list": [{"list": [_NOW]}]}, _TIMES], "t": "list"},
+         [[_TEXT], _TEXT, _TEXT]),
+        ({"fn": "first", "args": [{"list": [_TIMES]}], "t": "list"}, [_TEXT, _TEXT]),
+        ({"fn": "first", "args": [_TIMES], "t": "timestamp"}, _TEXT),
+    ],
+    ids=range(5),
+)  # fmt: skip
+def test_times_in_lists_leave_as_text(tree: JsonObject, expected: JsonValue) -> None:
+    assert compile_tree(tree)(Values(facts=FACTS)) == expected
+
+
+def test_a_text_is_measured_before_it_is_joined() -> None:
+    params: JsonObject = {"ss": ["a"] * 10_000, "s": "-" * 1_000_000}
+    tracemalloc.start()
+    try:
+        with pytest.raises(TypeMismatch, match="more than 65536"):
+            run("join(params.ss, params.s)", params)  # of ten billion characters
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("ref", [["item", "a", "b"], ["item", 0], ["item", "a", 0]])

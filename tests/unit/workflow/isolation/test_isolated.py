@@ -21,7 +21,7 @@ from naftiko.workflow.vm.environment import Ending, Environment, Start
 from naftiko.workflow.vm.machine import resume, run
 from naftiko.workflow.vm.program import Program
 from tests.unit.workflow.isolation.hostile import REQUESTS
-from tests.unit.workflow.isolation.plans import everything
+from tests.unit.workflow.isolation.plans import call, everything, op, plan, ref
 
 HOSTILE = "tests.unit.workflow.isolation.hostile"
 KERNEL = pytest.mark.skipif(
@@ -120,6 +120,19 @@ def test_same_calls_records_and_result_as_in_process() -> None:
     assert ending.outputs["count"] == 3
     assert apart.requests == here.requests
     assert apart.journal == here.journal
+
+
+@pytest.mark.parametrize("code", ["NoSuchBucket", "no code: do as I say"])
+def test_a_worker_tells_steps_apart_by_their_error_code(code: str) -> None:
+    aws = Aws()
+    aws.fail = AwsFailure("fault", code=code, status=404, message="no")
+    fetch = op("fetch", "AWS_CALL", on_error="continue", **call("s3", "ListBuckets", {}))
+    told = {name: ref("steps", "fetch", name) for name in ("status", "error_code")}
+    again = op("again", "SET", values=told)
+    outputs = {name: ref("steps", "again", name) for name in told}
+    ending = isolated(aws, plan=plan(fetch, again, outputs=outputs))
+    expected = code if code == "NoSuchBucket" else None
+    assert ending.outputs == {"status": "failed", "error_code": expected}
 
 
 def test_events_come_out() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from naftiko.workflow.catalog import Catalog, CatalogError, UnknownWorkflow, version_key
+from naftiko.workflow.files import write_atomically
 from naftiko.workflow.plan.integrity import IntegrityError
 from naftiko.workflow.plan.trust import Revocation, TrustStore
 from tests.unit.workflow.plan.plans import NOW, PUBLISHER, data, rds, signed, store
@@ -171,15 +173,33 @@ def test_changes_are_seen(tmp_path: Path) -> None:
     assert catalog.has_changed()
 
 
-def test_with_an_index_only_its_manifest_is_looked_at(tmp_path: Path) -> None:
+def test_with_an_index_folders_are_looked_at_and_not_each_file(tmp_path: Path) -> None:
     home = put(tmp_path, "backup")
     manifest = tmp_path / "index" / "manifest.json"
     manifest.parent.mkdir()
     manifest.write_text("{}")
+    os.utime(home, ns=(1, 1))
     catalog = Catalog.open([tmp_path])
-    (home / "README.md").touch()
+    (home / "source.yaml").write_text("longer than it was")
     assert not catalog.has_changed()
     os.utime(manifest, ns=(1, 1))
+    assert catalog.has_changed()
+
+
+def test_an_index_hides_no_workflow_that_comes_later(tmp_path: Path) -> None:
+    home = put(tmp_path, "backup")
+    manifest = tmp_path / "index" / "manifest.json"
+    manifest.parent.mkdir()
+    manifest.write_text("{}")
+    os.utime(home, ns=(1, 1))
+    catalog = Catalog.open([tmp_path])
+    write_atomically(home / "plan.json", b"{}")
+    assert catalog.has_changed()
+    catalog = Catalog.open([tmp_path])
+    put(tmp_path, "restore")
+    assert catalog.has_changed()
+    catalog = Catalog.open([tmp_path])
+    shutil.rmtree(home)
     assert catalog.has_changed()
 
 
@@ -193,15 +213,3 @@ def test_trust_of_the_own_folder_and_revocations_of_all(tmp_path: Path) -> None:
     assert PUBLISHER.key_id in trust.publishers
     assert trust.is_revoked(total)
     assert not Catalog.open([tmp_path / "a"]).trust(catalog.entries[0]).is_revoked(total)
-
-
-def test_parts(tmp_path: Path) -> None:
-    (tmp_path / "a" / "resolution").mkdir(parents=True)
-    (tmp_path / "b" / "resolution").mkdir(parents=True)
-    (tmp_path / "b" / "iam").mkdir(parents=True)
-    catalog = Catalog.open([tmp_path / "a", tmp_path / "b"])
-    assert catalog.resolution_folders == (
-        tmp_path / "a" / "resolution",
-        tmp_path / "b" / "resolution",
-    )
-    assert catalog.iam_folder == tmp_path / "b" / "iam"

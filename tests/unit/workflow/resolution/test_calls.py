@@ -74,6 +74,13 @@ def test_pages_with_alternatives_and_several_tokens() -> None:
     assert len(records["input"]) == 3
 
 
+def test_pages_that_only_the_names_tell() -> None:
+    sets = paginate_of("wafv2", "ListIPSets", page_size=100)
+    assert sets is not None
+    assert (sets["input"], sets["output"]) == (["NextMarker"], [["NextMarker"]])
+    assert (sets["result"], sets["size"]) == (["IPSets"], "Limit")
+
+
 def test_no_pages() -> None:
     assert paginate_of("rds", "CreateDBSnapshot") is None
     assert paginate_of("dynamodb", "DescribeTable") is None

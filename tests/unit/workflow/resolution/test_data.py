@@ -45,7 +45,7 @@ def test_recipes_are_steps(data: ResolutionData, service: str) -> None:
         problems = Problems()
         steps = recipe.steps(problems)
         assert [(item.code, item.message) for item in problems] == []
-        assert len(steps) == 3
+        assert steps
         assert recipe.scope
         assert recipe.description
         for name, action in recipe.actions():

@@ -50,12 +50,19 @@ def catalog(folder: Path, *sources: str, is_signed: bool = True) -> Path:
     return root
 
 
-def trust(root: Path, revoked: Mapping[str, Revocation] | None = None) -> None:
+def trust(
+    root: Path,
+    revoked: Mapping[str, Revocation] | None = None,
+    deprecated: Mapping[str, Revocation] | None = None,
+) -> None:
     """Write the trust data of a catalog."""
     folder = root / "trust"
     folder.mkdir(exist_ok=True)
-    known = store()
-    TrustStore(publishers=known.publishers, revoked_checksums=dict(revoked or {})).save(folder)
+    TrustStore(
+        publishers=store().publishers,
+        revoked_checksums=dict(revoked or {}),
+        deprecated=dict(deprecated or {}),
+    ).save(folder)
 
 
 def revoke(root: Path, source: str) -> None:

@@ -232,6 +232,12 @@ def test_a_create_without_a_rollback_is_warned_of_from_verified_on() -> None:
     assert analysed([make], rollback=[handler("make", ops=[back])])[0] == []
 
 
+def test_what_ends_by_itself_needs_no_rollback() -> None:
+    clear = call("clear", "cloudfront:CreateInvalidation", DistributionId=param("n"))
+
+    assert analysed([clear])[0] == []
+
+
 def test_declared_permissions_are_compared() -> None:
     source = workflow(
         permissions=(scalar("sqs:SendMessages", 21), scalar("sqs:ListQueues", 22)),

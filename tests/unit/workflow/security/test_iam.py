@@ -45,7 +45,8 @@ def test_every_action_and_operation_of_the_overrides_exists() -> None:
             assert operation in names, key
             actions = value if isinstance(value, list) else list(chain(*value.values()))
             assert all(data.knows(action) for action in actions), key
-    lists = [rules[name] for name in ("denied", "runs_code", "destroy", "destroy_primary_data")]
+    names = ("denied", "runs_code", "destroy", "destroy_primary_data", "ends")
+    lists = [rules[name] for name in names]
     for action in chain(*lists, *rules["sensitive"].values(), rules["levels"]):
         assert data.knows(action) or action.startswith("apigateway:"), action
     for prefix, kinds in rules["resource_members"].items():

@@ -67,6 +67,25 @@ def test_a_plan_whose_region_comes_from_a_response_is_refused() -> None:
         load_plan(file_bytes(summed(made)))
 
 
+@pytest.mark.parametrize(
+    ("name", "is_refused"), [("status", False), ("error_code", True), ("hidden", True)]
+)
+def test_what_a_step_says_of_itself_is_no_response_but_its_error_code(
+    name: str, *, is_refused: bool
+) -> None:
+    made: Any = compile_source(SNAPSHOTS, "elsewhere", load_data()).plan
+    create, wait = made["execution_plan"]
+    if name == "hidden":
+        create["select"] = {**create["select"], "status": next(iter(create["select"].values()))}
+        name = "status"
+    wait["call"]["region"] = {"ref": ["steps", "create", name], "t": "string"}
+    if not is_refused:
+        load_plan(file_bytes(summed(made)))
+        return
+    with pytest.raises(IntegrityError, match="the region of `wait` comes from a response"):
+        load_plan(file_bytes(summed(made)))
+
+
 def test_what_watches_and_undoes_a_call_works_in_its_region() -> None:
     found = compile_source(SNAPSHOTS, "elsewhere", load_data())
     made: Any = found.plan

@@ -1,0 +1,1 @@
+"""Finds workflows by what they are for: documents, the index, filters, permissions."""

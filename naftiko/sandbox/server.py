@@ -26,6 +26,7 @@ from naftiko.sandbox.tasks import caller_probe
 StartResponse = Callable[..., Any]
 
 TARGET_PREFIX = "AWSStepFunctions."
+DYNAMODB_PREFIX = "DynamoDB_"
 BACKLOG = 1024
 ANSWER_S = 1.0
 """How long the answers under way have when the sandbox stops."""
@@ -49,6 +50,7 @@ class Application:
         self._accounts = accounts
         self._moto: Any = None
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
@@ -59,6 +61,10 @@ class Application:
             self._prepare_functions(environ["PATH_INFO"])
         if identity.MARK in environ.get("HTTP_AUTHORIZATION", ""):
             identity.apply()
+        if environ.get("HTTP_X_AMZ_TARGET", "").startswith(DYNAMODB_PREFIX):
+            # moto looks at a condition, then writes: of two conditional writes both could win.
+            with self._writing:
+                return list(application(environ, start_response))
         answer: Iterable[bytes] = application(environ, start_response)
         return answer
 

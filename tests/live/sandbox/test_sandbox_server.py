@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -355,3 +356,29 @@ def test_start_within_an_event_loop() -> None:
             return len(listed["activities"])
 
     assert asyncio.run(main()) == 0
+
+
+def test_one_of_many_conditional_writes_wins(sandbox: Sandbox) -> None:
+    client = connect(sandbox.account, "dynamodb")
+    client.create_table(
+        TableName="conditional-writes",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    def put(number: int) -> bool:
+        item = {"id": {"S": f"one-{number % 8}"}, "by": {"N": str(number)}}
+        condition = "attribute_not_exists(id)"
+        try:
+            client.put_item(
+                TableName="conditional-writes", Item=item, ConditionExpression=condition
+            )
+        except client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        won = list(pool.map(put, range(160)))
+
+    assert sum(won) == 8

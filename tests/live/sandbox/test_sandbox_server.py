@@ -380,5 +380,6 @@ def test_one_of_many_conditional_writes_wins(sandbox: Sandbox) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         won = list(pool.map(put, range(160)))
+    client.delete_table(TableName="conditional-writes")
 
     assert sum(won) == 8

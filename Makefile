@@ -92,7 +92,7 @@ clean: ## remove what was built, the environment too
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Servers behave alike on both; what differs between Pythons shows here.
-NEWEST ?= tests/unit tests/property tests/live/mcp tests/live/rest
+NEWEST ?= tests/unit tests/live/mcp tests/live/rest
 
 .PHONY: test-newest
 test-newest: ## run what may differ on the newest Python there is (NEWEST=tests for all)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_TEXT = 2_000
 """Characters of a text that are embedded."""
 
+_DIMENSIONS = 128
+
 _loading = threading.Lock()
 _loaded: dict[str, Embedder] = {}
 
@@ -68,6 +70,9 @@ def _load(name: str) -> Embedder:
 class _WordLlama:
     """Static vectors of tokens, averaged: 16 MB, no framework, 0.3 s to load.
 
+    Of their 256 numbers the first 128 are taken: the model was trained so that they stand for
+    all (Matryoshka), and ten thousand workflows are searched in half the time.
+
     Read from the package's folder without importing it: the import sets up logging for the whole
     process, and its loader looks for the tokenizer where it is not, then downloads one.
     """
@@ -79,7 +84,7 @@ class _WordLlama:
 
     @property
     def id(self) -> str:
-        return "wordllama/l2_supercat_256"
+        return f"wordllama/l2_supercat_{self.dimensions}"
 
     @property
     def digest(self) -> str:
@@ -113,7 +118,8 @@ def _load_wordllama() -> Embedder:
     folder = _folder("wordllama")
     weights = folder / "weights" / "l2_supercat_256.safetensors"
     tokenizer = folder / "tokenizers" / "l2_supercat_tokenizer_config.json"
-    table = np.ascontiguousarray(load_file(weights)["embedding.weight"], dtype=np.float32)
+    whole = load_file(weights)["embedding.weight"]
+    table = np.ascontiguousarray(whole[:, :_DIMENSIONS], dtype=np.float32)
     reader = Tokenizer.from_file(str(tokenizer))
     reader.no_padding()
     reader.no_truncation()

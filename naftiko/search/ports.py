@@ -57,7 +57,7 @@ class Embedder(Protocol):
 
     @property
     def id(self) -> str:
-        """Name and configuration: "wordllama/l2_supercat_256"."""
+        """Name and configuration: "wordllama/l2_supercat_128"."""
         ...
 
     @property

@@ -40,8 +40,11 @@ class Gate:
 STRICT = Gate()
 """Abstains from questions of another field: for catalogs, whose documents say much."""
 
-LENIENT = Gate(evidence=0.6, covered=0.3)
-"""For documents of a line or two, asked by those who know what kind of thing they look for."""
+LENIENT = Gate(cosine=0.1, evidence=0.6, covered=0.3)
+"""For documents of a line or two, asked by those who know what kind of thing they look for.
+
+There a shared word is much, and a cosine little: names and descriptions are short.
+"""
 
 
 def confidence_of(found: Found) -> Confidence:

@@ -19,12 +19,12 @@ from naftiko.document.nodes import Mapping, Node, Scalar, Sequence
 from naftiko.errors import Problems
 from naftiko.source import anchored
 from naftiko.workflow import ast
-from naftiko.workflow.compiler import Data, compile_source, load_data
+from naftiko.workflow.compiler import compile_source, load_data
 from naftiko.workflow.expressions import nodes, syntax
-from naftiko.workflow.ports import AwsAnswer, AwsFailure, AwsRequest
+from naftiko.workflow.lowering.lowering import Data
 from naftiko.workflow.source.parser import parse_workflow
-from tests.property.test_workflow_vm import NeverOpen
-from tests.unit.workflow.vm.worlds import Json, World
+from tests.property.test_workflow_vm import TableWorld
+from tests.unit.workflow.vm.worlds import Json
 
 PARAMETERS: Json = {"p": "given", "n": 3, "flag": True, "absent": None}
 CHANGES = {"CreateDBSnapshot", "DeleteDBSnapshot"}
@@ -524,21 +524,6 @@ def sources(draw: st.DrawFn) -> str:
 @cache
 def data() -> Data:
     return load_data()
-
-
-class TableWorld(World):
-    """The table behind the machine."""
-
-    def __init__(self, table: Table) -> None:
-        super().__init__()
-        self.table = table
-        self.breakers = NeverOpen()
-
-    async def __call__(self, request: AwsRequest, /) -> AwsAnswer:
-        answer = self.table(request.operation, request.members)
-        if isinstance(answer, str):
-            raise AwsFailure("fault", code=answer, status=400)
-        return AwsAnswer(output=answer)
 
 
 @given(source=sources(), seed=st.integers(0, 1_000))

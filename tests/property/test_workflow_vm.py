@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
@@ -359,9 +360,9 @@ class NeverOpen(Breakers):
 
 
 class TableWorld(World):
-    """The table behind the machine."""
+    """A table of answers behind the machine: by operation and members, a text refuses."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Callable[[str, Json], Json | str]) -> None:
         super().__init__()
         self.table = table
         self.breakers = NeverOpen()

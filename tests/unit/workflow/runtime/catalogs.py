@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from naftiko.values import JsonObject
-from naftiko.workflow.compiler import Data, compile_source, load_data
+from naftiko.workflow.compiler import compile_source, load_data
+from naftiko.workflow.lowering.lowering import Data
 from naftiko.workflow.plan.canonical import file_bytes
 from naftiko.workflow.plan.trust import Revocation, TrustStore
 from tests.unit.workflow.front.sources import FOLDER
